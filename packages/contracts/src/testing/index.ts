@@ -1,0 +1,2 @@
+/** Conformance suites: each contract's promises, run by every implementation. @module */
+export {}
