@@ -1,0 +1,3 @@
+import { createServer } from 'node:http'
+
+createServer((_, response) => response.end(`${process.env.GREETING}\n`)).listen(process.env.PORT ?? 5000)
