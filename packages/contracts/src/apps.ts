@@ -227,9 +227,7 @@ export const AppLogs = defineService<AppLogs>('app-logs')
 export interface Builders {
   /** Names known, in the order of detection. */
   list(): Promise<string[]>
-  report(
-    app: string,
-  ): Promise<{
+  report(app: string): Promise<{
     selected?: string
     detected?: string
     base?: string
