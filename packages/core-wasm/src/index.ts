@@ -1,1 +1,5 @@
-export {}
+export * from './errors.ts'
+export type { Route, RouteHit } from './route.ts'
+export { RouteTableReader } from './route-table-reader.ts'
+export { RouteTableWriter } from './route-table-writer.ts'
+export type { WasmMemory } from './webassembly.ts'
