@@ -38,7 +38,10 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
 
   function deliver(event: EngineEvent): void {
     if (ended) return
-    if (until !== undefined && event.timeNano > until) return end()
+    if (until !== undefined && event.timeNano > until) {
+      end()
+      return
+    }
     queue.push(event)
     if (queue.length > options.queue) queue.shift()
     wake?.()
@@ -64,8 +67,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   function waitForUntil(): void {
     if (until === undefined) return
     const left = Number(until / 1_000_000n) - Date.now()
-    if (left <= 0) return end()
-    timer = setTimeout(waitForUntil, Math.min(left + 1, MAX_TIMER_MS)).unref()
+    if (left <= 0) end()
+    else timer = setTimeout(waitForUntil, Math.min(left + 1, MAX_TIMER_MS)).unref()
   }
 
   function nextOfPast(): EngineEvent | undefined {
