@@ -1,8 +1,3 @@
-/**
- * What a plugin is given of the kernel, and held to what its manifest declares.
- *
- * @module
- */
 import { type ErrorCode, KernelError } from './errors.ts'
 import type { AnyHook, HookOptions } from './hook.ts'
 import { type Logger, scopeLogger } from './log.ts'
@@ -11,15 +6,14 @@ import type { HookRegistry } from './registry.ts'
 import type { Scope } from './scope.ts'
 import type { AnyService } from './service.ts'
 
-/** What the plugins of one kernel share. */
+/** What the plugins of one kernel share; implementations are found by the name of the service. */
 export interface Shared {
   readonly log: Logger
   readonly hooks: HookRegistry
-  /** Implementations by the name of the service. */
   readonly services: Map<string, unknown>
 }
 
-/** One setup of one plugin: the context for the plugin, and the rest for the kernel. */
+/** The context a plugin is given, which holds it to its manifest; and for the kernel, what came of its setup. */
 export interface Setup {
   readonly ctx: PluginContext
   /** What to call when every plugin has started, in the order given. */
@@ -28,56 +22,52 @@ export interface Setup {
   finish(): void
 }
 
-export function createSetup(plugin: Plugin, config: unknown, scope: Scope, shared: Shared): Setup {
-  const { hooks, services } = shared
+export function createSetup(
+  plugin: Plugin,
+  config: unknown,
+  scope: Scope,
+  { log, hooks, services }: Shared,
+): Setup {
   const openings: (() => unknown)[] = []
   let over = false
-
   const has = (tokens: readonly AnyService[], { name }: AnyService) =>
     tokens.some((token) => token.name === name)
-  const fail = (code: ErrorCode, what: string): never => {
-    throw new KernelError(code, `Plugin "${plugin.name}" ${what}`, { plugin: plugin.name })
+  const refuseIf = (refused: boolean, code: ErrorCode, what: string) => {
+    if (refused) throw new KernelError(code, `Plugin "${plugin.name}" ${what}`, { plugin: plugin.name })
   }
-  const requireOpen = (what: string) => scope.closed && fail('PLUGIN_STOPPED', `${what} after it has stopped`)
+  const requireOpen = (what: string) =>
+    refuseIf(scope.closed, 'PLUGIN_STOPPED', `${what} after it has stopped`)
   const requireSetup = (what: string) => {
     requireOpen(what)
-    if (over) fail('PLUGIN_SETUP_OVER', `${what} after its setup has ended. Do it within setup.`)
-  }
-
-  const use = (token: AnyService) => {
-    requireOpen(`uses service "${token.name}"`)
-    if (!has(plugin.requires, token) && !has(plugin.optional, token)) {
-      fail('SERVICE_UNDECLARED', `uses service "${token.name}". Add its token to "requires" or "optional".`)
-    }
-    return services.get(token.name)
-  }
-
-  const provide = (token: AnyService, implementation: unknown) => {
-    const { name } = token
-    requireSetup(`provides service "${name}"`)
-    if (!has(plugin.provides, token)) {
-      fail('SERVICE_UNDECLARED', `provides service "${name}". Add its token to "provides".`)
-    }
-    if (services.has(name)) fail('SERVICE_DUPLICATE', `provides service "${name}" twice`)
-    services.set(name, implementation)
-    scope.defer(() => services.delete(name))
-  }
-
-  const on = (hook: AnyHook, handler: (...args: unknown[]) => unknown, options?: HookOptions) => {
-    requireOpen(`takes part in hook "${hook.name}"`)
-    scope.defer(hooks.add(hook, plugin.name, handler, options))
+    refuseIf(over, 'PLUGIN_SETUP_OVER', `${what} after its setup has ended. Do it within setup.`)
   }
 
   const ctx = {
     config,
-    log: scopeLogger(shared.log, { plugin: plugin.name }),
+    log: scopeLogger(log, { plugin: plugin.name }),
     signal: scope.signal,
-    use,
-    provide,
-    on,
     call: hooks.call,
+    use(token: AnyService) {
+      const what = `uses service "${token.name}"`
+      requireOpen(what)
+      const declared = has([...plugin.requires, ...plugin.optional], token)
+      refuseIf(!declared, 'SERVICE_UNDECLARED', `${what}. Add its token to "requires" or "optional".`)
+      return services.get(token.name)
+    },
+    provide(token: AnyService, implementation: unknown) {
+      const what = `provides service "${token.name}"`
+      requireSetup(what)
+      refuseIf(!has(plugin.provides, token), 'SERVICE_UNDECLARED', `${what}. Add its token to "provides".`)
+      refuseIf(services.has(token.name), 'SERVICE_DUPLICATE', `${what} twice`)
+      services.set(token.name, implementation)
+      scope.defer(() => services.delete(token.name))
+    },
+    on(hook: AnyHook, handler: (...args: unknown[]) => unknown, options?: HookOptions) {
+      requireOpen(`takes part in hook "${hook.name}"`)
+      scope.defer(hooks.add(hook, plugin.name, handler, options))
+    },
     defer: (cleanup: () => unknown) => scope.defer(cleanup),
-    ready: (open: () => unknown) => {
+    ready(open: () => unknown) {
       requireSetup('calls ready')
       openings.push(open)
     },
@@ -85,9 +75,12 @@ export function createSetup(plugin: Plugin, config: unknown, scope: Scope, share
 
   const finish = () => {
     over = true
-    const absent = plugin.provides.find(({ name }) => !services.has(name))
-    if (absent) fail('SERVICE_NOT_PROVIDED', `ended its setup without providing service "${absent.name}"`)
+    const absent = plugin.provides.filter(({ name }) => !services.has(name)).map(({ name }) => `"${name}"`)
+    refuseIf(
+      absent.length > 0,
+      'SERVICE_NOT_PROVIDED',
+      `ended its setup without providing ${absent.join(', ')}`,
+    )
   }
-
   return { ctx: Object.freeze(ctx) as PluginContext, openings, finish }
 }

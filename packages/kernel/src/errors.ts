@@ -1,9 +1,4 @@
-/**
- * Every failure the kernel itself reports, with one line of meaning a code. The reference page of error codes
- * is checked against this record, so a code cannot exist without its explanation.
- *
- * @module
- */
+/** Every failure the kernel reports, with its meaning; the reference page of error codes is checked against this. */
 export const errorCodes = {
   CONFIG_INVALID:
     'The settings of a plugin do not match its schema, or the file does not have the expected shape.',
@@ -17,7 +12,7 @@ export const errorCodes = {
   PLUGIN_DUPLICATE: 'Two plugins have the same name.',
   PLUGIN_INCOMPATIBLE: 'The plugin was made for another version of the kernel.',
   PLUGIN_INVALID: 'A package has no plugin as its default export, or the manifest is malformed.',
-  PLUGIN_LOAD_FAILED: 'The module of a plugin threw while it was imported.',
+  PLUGIN_LOAD_FAILED: 'The package of a plugin has no entry, or its module threw while it was imported.',
   PLUGIN_NOT_FOUND: 'No package of this name can be resolved from the directory of the configuration.',
   PLUGIN_SETUP_OVER: 'Something that belongs in setup was called after setup had ended.',
   PLUGIN_START_FAILED: 'A plugin threw while it started.',
@@ -33,12 +28,7 @@ export const errorCodes = {
 } as const satisfies Record<string, string>
 
 export type ErrorCode = keyof typeof errorCodes
-
-export interface Blame {
-  plugin?: string
-  hook?: string
-  cause?: unknown
-}
+export type Blame = { plugin?: string; hook?: string; cause?: unknown }
 
 /** A failure that names the plugin and the hook it happened in. What was thrown stays untouched in `cause`. */
 export class KernelError extends Error {
@@ -56,14 +46,9 @@ export class KernelError extends Error {
 }
 
 /** What somebody threw, whatever it was, as words for a message. */
-export function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
+export const describeError = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
-/**
- * The error a person or a status code should be chosen by: what the plugin threw, beneath every layer of blame.
- * Returns `error` itself when it carries no blame.
- */
+/** What the plugin threw, beneath every layer of blame: the error to choose a message or a status code by. */
 export function originalError(error: unknown): unknown {
   let original = error
   while (original instanceof KernelError && original.cause !== undefined) original = original.cause

@@ -1,8 +1,3 @@
-/**
- * Third-party plugins: npm packages, found from the directory of the configuration file.
- *
- * @module
- */
 import { createRequire, registerHooks } from 'node:module'
 import { isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -11,7 +6,7 @@ import { assertPlugin, type Plugin } from './plugin.ts'
 import { assertCompatible, kernelVersion } from './version.ts'
 
 export interface LoadOptions {
-  /** Absolute directory; packages are looked for in its `node_modules` and those above it. */
+  /** Absolute directory, that of the configuration file: packages are looked for in its `node_modules` and above. */
   from: string
   /** The version that the range of a plugin has to admit; that of this package unless told. */
   version?: string
@@ -25,7 +20,7 @@ export async function loadPlugins(names: readonly string[], options: LoadOptions
 }
 
 /**
- * Imports the package `name` and returns the plugin it has as its default export.
+ * Imports the npm package `name` and returns the plugin it has as its default export.
  *
  * @throws KernelError `PLUGIN_NOT_FOUND`, `PLUGIN_LOAD_FAILED`, `PLUGIN_INVALID` or `PLUGIN_INCOMPATIBLE`.
  */
@@ -34,12 +29,9 @@ export async function loadPlugin(
   { from, version = kernelVersion }: LoadOptions,
 ): Promise<Plugin> {
   const file = resolvePackage(name, from)
-  let loaded: { default?: unknown }
-  try {
-    loaded = await import(pathToFileURL(file).href)
-  } catch (cause) {
+  const loaded = await import(pathToFileURL(file).href).catch((cause) => {
     throw loadError('PLUGIN_LOAD_FAILED', name, `fails while it is imported: ${describeError(cause)}`, cause)
-  }
+  })
   const plugin: unknown = loaded.default
   assertPlugin(plugin, `Package "${name}" (${file})`)
   assertCompatible(plugin, version)
@@ -49,15 +41,15 @@ export async function loadPlugin(
 /** As `import` would resolve it from within `from`; `import.meta.resolve` knows no other place than its own. */
 function resolvePackage(name: string, from: string): string {
   const importRules = registerHooks({
-    resolve: (specifier, context, next) =>
+    resolve: (specifier, { conditions, ...context }, next) =>
       next(specifier, {
         ...context,
-        conditions: [...context.conditions.filter((each) => each !== 'require'), 'import'],
+        conditions: ['import', ...conditions.filter((each) => each !== 'require')],
       }),
   })
   try {
     const file = createRequire(join(from, 'package.json')).resolve(name)
-    if (isAbsolute(file)) return file
+    if (isAbsolute(file)) return file // and not one of Node's own modules
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') {
       throw loadError(

@@ -1,8 +1,3 @@
-/**
- * The handlers of every hook: their order, and how each kind of hook runs them.
- *
- * @module
- */
 import { describeError, KernelError } from './errors.ts'
 import { sortByDependency } from './graph.ts'
 import type { AnyHook, CallHook, HookKind, HookOptions } from './hook.ts'
@@ -18,27 +13,13 @@ export interface HookCall {
 }
 
 type Handler = (...args: unknown[]) => unknown
-type Next = () => Promise<unknown>
-
-interface Registration {
-  plugin: string
-  handler: Handler
-  options: HookOptions
-}
-
-interface Entry {
-  readonly kind: HookKind
-  /** In the order they run. Replaced, never changed, so that a call in flight keeps the list it began with. */
-  handlers: readonly Registration[]
-}
-
+type Registration = { plugin: string; handler: Handler; options: HookOptions }
+/** In the order they run. Replaced, never changed, so that a call in flight keeps the list it began with. */
+type Handlers = readonly Registration[]
 /** Runs one handler; what it throws comes out with its blame, but for the errors in `risen`. */
 type Invoke = (to: Registration, run: () => unknown, risen?: ReadonlySet<unknown>) => Promise<unknown>
 
-const runners: Record<
-  HookKind,
-  (handlers: readonly Registration[], invoke: Invoke, args: unknown[]) => unknown
-> = {
+const runners: Record<HookKind, (handlers: Handlers, invoke: Invoke, args: unknown[]) => unknown> = {
   async series(handlers, invoke, [event]) {
     for (const to of handlers) await invoke(to, () => to.handler(event))
   },
@@ -54,7 +35,6 @@ const runners: Record<
       const value = await invoke(to, () => to.handler(event))
       if (value !== undefined) return { value, plugin: to.plugin }
     }
-    return undefined
   },
 
   async waterfall(handlers, invoke, [first, context]) {
@@ -70,7 +50,7 @@ const runners: Record<
   },
 
   around(handlers, invoke, [event, core]) {
-    return handlers.reduceRight<Next>((inside, to) => {
+    const wrap = (inside: Handler, to: Registration) => {
       const risen = new Set<unknown>()
       const next = async () => {
         try {
@@ -81,19 +61,16 @@ const runners: Record<
         }
       }
       return () => invoke(to, () => to.handler(event, next), risen)
-    }, core as Next)()
+    }
+    return handlers.reduceRight(wrap, core as Handler)()
   },
 }
 
-const phases = { pre: 0, normal: 1, post: 2 }
-
 /** By phase, then by registration, then moved as far as `before` and `after` demand. */
-function sortHandlers(hook: string, handlers: readonly Registration[]): readonly Registration[] {
-  const phase = ({ options }: Registration) => phases[options.order ?? 'normal']
-  const names = (list: readonly string[] | undefined, { plugin }: Registration) =>
-    list?.includes(plugin) === true
+function sortHandlers(hook: string, handlers: Handlers): Handlers {
+  const phase = ({ options: { order = 'normal' } }: Registration) => ['pre', 'normal', 'post'].indexOf(order)
   const isBefore = (a: Registration, b: Registration) =>
-    a.plugin !== b.plugin && (names(a.options.before, b) || names(b.options.after, a))
+    a.plugin !== b.plugin && (a.options.before?.includes(b.plugin) || b.options.after?.includes(a.plugin))
   const byPhase = handlers.toSorted((a, b) => phase(a) - phase(b))
   const { sorted, cycle } = sortByDependency(byPhase, (to) => byPhase.filter((other) => isBefore(other, to)))
   if (cycle === undefined) return sorted
@@ -103,8 +80,9 @@ function sortHandlers(hook: string, handlers: readonly Registration[]): readonly
   })
 }
 
+/** The handlers of every hook: their order, and how each kind of hook runs them. */
 export class HookRegistry {
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, { readonly kind: HookKind; handlers: Handlers }>()
   readonly #observers = new Set<(call: HookCall) => void>()
   readonly #log: Logger
 
@@ -122,17 +100,15 @@ export class HookRegistry {
     }
   }
 
-  readonly call = ((hook: AnyHook, ...args: unknown[]) => this.#call(hook, args)) as unknown as CallHook
+  readonly call = (async (hook: AnyHook, ...args: unknown[]) => {
+    const { handlers } = this.#entry(hook)
+    return runners[hook.kind](handlers, (to, run, risen) => this.#invoke(hook.name, to, run, risen), args)
+  }) as unknown as CallHook
 
   /** `observer` hears of every handler call, until what is returned is called. */
   observe(observer: (call: HookCall) => void): () => void {
     this.#observers.add(observer)
     return () => this.#observers.delete(observer)
-  }
-
-  async #call(hook: AnyHook, args: unknown[]): Promise<unknown> {
-    const { handlers } = this.#entry(hook)
-    return runners[hook.kind](handlers, (to, run, risen) => this.#invoke(hook.name, to, run, risen), args)
   }
 
   async #invoke(hook: string, { plugin }: Registration, run: () => unknown, risen?: ReadonlySet<unknown>) {
@@ -160,13 +136,11 @@ export class HookRegistry {
     }
   }
 
-  #entry({ name, kind }: AnyHook): Entry {
+  #entry({ name, kind }: AnyHook) {
     const entry = this.#entries.get(name) ?? { kind, handlers: [] }
-    if (entry.kind !== kind) {
-      const message = `Hook "${name}" is of kind ${entry.kind}, but a token of that name says ${kind}. Rename one of them.`
-      throw new KernelError('HOOK_KIND_MISMATCH', message, { hook: name })
-    }
     this.#entries.set(name, entry)
-    return entry
+    if (entry.kind === kind) return entry
+    const message = `Hook "${name}" is of kind ${entry.kind}, but a token of that name says ${kind}. Rename one.`
+    throw new KernelError('HOOK_KIND_MISMATCH', message, { hook: name })
   }
 }

@@ -1,9 +1,4 @@
-/**
- * The part of Standard Schema v1 (https://standardschema.dev) the kernel needs: zod, valibot and arktype
- * schemas are of this shape, so that none of them is a dependency.
- *
- * @module
- */
+/** The part of Standard Schema v1 (https://standardschema.dev) the kernel needs; zod, valibot, arktype have it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
     readonly version: 1
@@ -23,8 +18,4 @@ export interface SchemaIssue {
 }
 
 /** What a schema makes of its input; `undefined` where there is no schema. */
-export type ConfigOf<Schema> = Schema extends {
-  readonly '~standard': { readonly types?: { readonly output: infer Output } | undefined }
-}
-  ? Output
-  : undefined
+export type ConfigOf<Schema> = Schema extends StandardSchema<infer _, infer Output> ? Output : undefined

@@ -1,17 +1,9 @@
-/**
- * The life of one plugin: what has to be undone when it stops, and the time it is given.
- *
- * @module
- */
-
 /** Runs `work` for at most `ms` milliseconds, then rejects with `expired`. The work itself is not ended. */
 export async function within<T>(ms: number, work: () => T | Promise<T>, expired: Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(expired), ms)
-  })
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(expired), ms)
   try {
-    return await Promise.race([work(), timeout])
+    return await Promise.race([work(), promise])
   } finally {
     clearTimeout(timer)
   }
@@ -19,31 +11,24 @@ export async function within<T>(ms: number, work: () => T | Promise<T>, expired:
 
 type Cleanup = () => unknown
 
-/** Cleanups, run last come first. One that throws or hangs never keeps another from running. */
+/** What has to be undone when a plugin stops, last come first. Nothing that throws or hangs keeps the rest back. */
 export class Scope {
   readonly #controller = new AbortController()
   readonly #cleanups: Cleanup[] = []
   readonly #failed: (error: unknown) => void
-  #closed = false
+  /** Aborted when closing begins. */
+  readonly signal = this.#controller.signal
+  /** True once every cleanup has at least begun. */
+  closed = false
 
   /** @param failed hears of every cleanup that fails, also of those nobody waits for any more. */
   constructor(failed: (error: unknown) => void) {
     this.#failed = failed
   }
 
-  /** Aborted when closing begins. */
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  /** True once every cleanup has at least begun. */
-  get closed(): boolean {
-    return this.#closed
-  }
-
   /** After the scope has closed, the cleanup runs at once. */
   defer(cleanup: Cleanup): void {
-    if (this.#closed) void this.#run(cleanup)
+    if (this.closed) void this.#run(cleanup)
     else this.#cleanups.push(cleanup)
   }
 
@@ -55,13 +40,13 @@ export class Scope {
     } catch (error) {
       this.#failed(error)
       while (this.#cleanups.length > 0) void this.#run(this.#cleanups.pop() as Cleanup)
-      this.#closed = true
+      this.closed = true
     }
   }
 
   async #runAll(): Promise<void> {
     while (this.#cleanups.length > 0) await this.#run(this.#cleanups.pop() as Cleanup)
-    this.#closed = true
+    this.closed = true
   }
 
   async #run(cleanup: Cleanup): Promise<void> {

@@ -1,19 +1,10 @@
-/**
- * Service tokens. A service is an interface one plugin implements and others use; they share only the token.
- *
- * @module
- * @example
- * export interface ImageStore { list(): Promise<Image[]> }
- * export const ImageStore = defineService<ImageStore>('image-store')
- */
-
 /** Any service, where the type of its implementation does not matter. */
 export interface AnyService {
   readonly name: string
   readonly kind: 'service'
 }
 
-/** A token of a service with the interface `T`. The kernel compares tokens by name. */
+/** A token of a service with the interface `T`, by which a plugin that has it and one that needs it meet. */
 export interface ServiceToken<T> extends AnyService {
   /** Never present at run time: it carries the type. */
   readonly '~type'?: (implementation: T) => T
@@ -22,6 +13,10 @@ export interface ServiceToken<T> extends AnyService {
 /** The interface behind a token. */
 export type ServiceOf<S> = S extends ServiceToken<infer T> ? T : never
 
-export function defineService<T>(name: string): ServiceToken<T> {
-  return Object.freeze({ name, kind: 'service' })
-}
+/**
+ * Tokens are compared by name, so that two copies of a package still meet.
+ *
+ * @example
+ * export const ImageStore = defineService<ImageStore>('image-store')
+ */
+export const defineService = <T>(name: string): ServiceToken<T> => Object.freeze({ name, kind: 'service' })
