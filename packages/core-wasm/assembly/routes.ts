@@ -13,6 +13,8 @@
 //   blob           the bytes of hosts, paths and values
 // A wildcard `*.example.com` is kept under the key `.example.com`; the default host under the empty key.
 
+import { lowerCase, same } from './bytes'
+
 export const MAGIC: u32 = 0x31545552
 export const MAGIC_AT: usize = 1024
 export const GENERATION_AT: usize = 1088
@@ -105,28 +107,6 @@ let multiplier: u64 = 0
 }
 @inline function pathHash(h: u64, host: u32): u64 {
   return finish(h ^ ((<u64>host + 1) * multiplier))
-}
-
-function same(a: usize, b: usize, n: u32): bool {
-  let i: u32 = 0
-  for (; i + 16 <= n; i += 16) {
-    if (v128.any_true(v128.xor(v128.load(a + i), v128.load(b + i)))) return false
-  }
-  for (; i < n; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false
-  return true
-}
-
-function lowerCase(p: usize, n: u32): void {
-  let i: u32 = 0
-  for (; i + 16 <= n; i += 16) {
-    const v = v128.load(p + i)
-    const upper = v128.and(i8x16.ge_u(v, i8x16.splat(65)), i8x16.le_u(v, i8x16.splat(90)))
-    v128.store(p + i, v128.or(v, v128.and(upper, i8x16.splat(32))))
-  }
-  for (; i < n; i++) {
-    const c = load<u8>(p + i)
-    if (c >= 65 && c <= 90) store<u8>(p + i, c | 32)
-  }
 }
 
 // --- reading -------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
+export type { ScanLimits } from './column-sink.ts'
 export * from './errors.ts'
 export type { Route, RouteHit } from './route.ts'
 export { RouteTableReader } from './route-table-reader.ts'
 export { RouteTableWriter } from './route-table-writer.ts'
+export { type TarColumns, TarEntries, type TarType } from './tar-entries.ts'
+export { scanTarFile, TarScanner } from './tar-scanner.ts'
 export type { WasmMemory } from './webassembly.ts'
