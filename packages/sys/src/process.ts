@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
-import { check, close, foreign, koffi } from './libc.ts'
+import { check, close, foreign } from './libc.ts'
+import { Readiness } from './readiness.ts'
 
 const pidfdOpenCall = foreign('syscall', 'long', ['long', 'int', 'uint'])
 const pidfdSendSignalCall = foreign('syscall', 'long', ['long', 'int', 'int', 'void *', 'uint'])
@@ -42,18 +43,18 @@ export function processEnd(pid: number, options: { signal?: AbortSignal } = {}):
     }
     const stop = () => {
       signal?.removeEventListener('abort', abort)
-      poll.stop()
-      poll.close()
+      readiness.close()
       close(fd)
     }
     const abort = () => {
       stop()
       reject(signal?.reason)
     }
-    const poll = koffi().node.poll(fd, { readable: true }, () => {
+    const readiness = new Readiness(fd, () => {
       stop()
       resolve()
     })
+    readiness.want({ readable: true })
     signal?.addEventListener('abort', abort)
   })
 }

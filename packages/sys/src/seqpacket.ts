@@ -2,7 +2,8 @@ import fs from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { Duplex } from 'node:stream'
 import { SysError } from './errors.ts'
-import { check, close, errno, foreign, koffi } from './libc.ts'
+import { check, close, errno, foreign } from './libc.ts'
+import { Readiness } from './readiness.ts'
 import { AF_UNIX, unixAddress } from './socket-address.ts'
 
 const socket = foreign('socket', 'int', ['int', 'int', 'int'])
@@ -18,33 +19,39 @@ const MSG_NOSIGNAL = 0x4000
 const SHUT_WR = 1
 const EAGAIN = 11
 const EINTR = 4
+const EPIPE = 32
+const ECONNRESET = 104
 
 /** conmon sends at most 8 KiB and one byte for the stream; it reads at most 8 KiB at once. */
 const RECEIVE_BYTES = 64 * 1024
 const SEND_BYTES = 8192
 
-type PollHandle = ReturnType<ReturnType<typeof koffi>['node']['poll']>
+/** Then others have their turn: a container can write faster than this process reads. */
+const PACKETS_PER_TURN = 64
 
 /**
  * A connected AF_UNIX SOCK_SEQPACKET socket, such as conmon's attach socket. A Duplex stream: every 'data'
  * chunk is one packet (for conmon its first byte says 2 = stdout, 3 = stderr), written bytes go out in
  * packets of at most 8 KiB, `end()` shuts the sending side, `destroy()` closes. Reading stops while nobody
- * consumes, so that a slow client slows the container and not the memory. Costs no thread.
+ * consumes, so that a slow client slows the container and not the memory. What is written after the peer has
+ * gone is dropped; 'end' tells of that. Costs no thread.
  */
 export class SeqpacketSocket extends Duplex {
   private readonly fd: number
-  private readonly poll: PollHandle
+  private readonly readiness: Readiness
   private readonly buffer = Buffer.alloc(RECEIVE_BYTES)
   private wantsRead = false
   private unsent: { bytes: Buffer; done: (error?: Error | null) => void } | undefined
-  private watched = ''
 
   /** @param fd a connected, non-blocking socket; this object owns it */
   constructor(fd: number) {
     super({ readableObjectMode: true, allowHalfOpen: false, emitClose: true })
     this.fd = fd
-    this.poll = koffi().node.poll(fd, { readable: true }, () => {})
-    this.poll.stop()
+    this.readiness = new Readiness(fd, () => {
+      if (this.wantsRead) this.receiveMore()
+      if (this.unsent && !this.destroyed) this.sendMore()
+      this.watch()
+    })
   }
 
   override _read(): void {
@@ -68,8 +75,7 @@ export class SeqpacketSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.poll.stop()
-    this.poll.close()
+    this.readiness.close()
     close(this.fd)
     this.unsent?.done(error ?? new Error('the socket was closed'))
     this.unsent = undefined
@@ -78,27 +84,17 @@ export class SeqpacketSocket extends Duplex {
 
   /** Asks the event loop for exactly what is waited for. */
   private watch(): void {
-    if (this.destroyed) return
-    const readable = this.wantsRead
-    const writable = this.unsent !== undefined
-    const wanted = `${readable}${writable}`
-    if (wanted === this.watched) return
-    this.watched = wanted
-    if (!readable && !writable) this.poll.stop()
-    else
-      this.poll.start({ readable, writable }, () => {
-        if (this.wantsRead) this.receiveMore()
-        if (this.unsent && !this.destroyed) this.sendMore()
-        this.watch()
-      })
+    if (!this.destroyed)
+      this.readiness.want({ readable: this.wantsRead, writable: this.unsent !== undefined })
   }
 
   private receiveMore(): void {
-    while (this.wantsRead && !this.destroyed) {
+    for (let packets = 0; this.wantsRead && !this.destroyed && packets < PACKETS_PER_TURN; packets++) {
       const length = recv(this.fd, this.buffer, this.buffer.length, 0)
       if (length < 0) {
         const reason = errno()
-        if (reason === EINTR) continue
+        // A reset (the peer closed without reading all of ours) is told once, before the packets that wait.
+        if (reason === EINTR || reason === ECONNRESET) continue
         if (reason !== EAGAIN) this.destroy(new SysError('recv', reason, { path: 'seqpacket socket' }))
         return
       }
@@ -118,7 +114,10 @@ export class SeqpacketSocket extends Duplex {
       if (sent < 0) {
         const reason = errno()
         if (reason === EINTR) continue
-        if (reason !== EAGAIN) this.finishWrite(new SysError('send', reason, { path: 'seqpacket socket' }))
+        if (reason === EAGAIN) return
+        // Nobody reads any more. That is no error: what the peer said last must still come through, then 'end'.
+        if (reason === EPIPE || reason === ECONNRESET) break
+        this.finishWrite(new SysError('send', reason, { path: 'seqpacket socket' }))
         return
       }
       this.unsent.bytes = this.unsent.bytes.subarray(sent)
