@@ -5,6 +5,8 @@ export default defineConfig({
   format: ['esm'],
   target: 'node22',
   platform: 'node',
+  // `sqlite` without its `node:` is no module at all.
+  removeNodeProtocol: false,
   dts: false,
   clean: true,
   sourcemap: true,
