@@ -86,7 +86,7 @@ describe('the settings of a plugin', () => {
 
   test('are undefined without a schema, and refused where there are any', async () => {
     expect(await validateConfig(withSchema(), undefined)).toBeUndefined()
-    await expect(validateConfig(withSchema(), {})).rejects.toThrow('http: it has no settings')
+    await expect(validateConfig(withSchema(), {})).rejects.toThrow('it has no settings')
   })
 
   test('may have path segments that are objects, and problems without a path', async () => {
@@ -103,7 +103,7 @@ describe('the settings of a plugin', () => {
     })
     await expect(validateConfig(withSchema(broken), {})).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: expect.stringContaining('http: its schema failed: boom'),
+      message: expect.stringContaining('its schema failed: boom'),
       cause,
     })
   })

@@ -1,8 +1,3 @@
-/**
- * Which packages to load as plugins and the settings of each plugin, as the operator wrote them.
- *
- * @module
- */
 import { readFile } from 'node:fs/promises'
 import { describeError, KernelError } from './errors.ts'
 import type { Plugin } from './plugin.ts'
@@ -30,25 +25,19 @@ export async function readPluginConfig(file: string): Promise<PluginConfig> {
   return parsePluginConfig(document, file)
 }
 
-/**
- * The same from a document that is parsed already; both parts may be absent.
- *
- * @param source where it came from, for the message.
- * @throws KernelError `CONFIG_INVALID`, naming what is wrong.
- */
+/** The same from a document that came from `source`; both parts may be absent. Throws KernelError `CONFIG_INVALID`. */
 export function parsePluginConfig(document: unknown, source: string): PluginConfig {
-  const refuse = (what: string): never => {
-    throw new KernelError('CONFIG_INVALID', `${source}: ${what}`)
+  const refuseIf = (refused: boolean, what: string) => {
+    if (refused) throw new KernelError('CONFIG_INVALID', `${source}: ${what}`)
   }
-  if (!isRecord(document)) return refuse('must be an object with "plugins" and "config"')
-  const known = ['plugins', 'config']
-  const unknown = Object.keys(document).find((key) => !known.includes(key))
-  if (unknown !== undefined) refuse(`"${unknown}" is not known. Did you mean "${nearest(unknown, known)}"?`)
-  const { plugins = [], config = {} } = document
-  if (!Array.isArray(plugins) || !plugins.every((name) => typeof name === 'string')) {
-    return refuse('"plugins" must be a list of package names')
-  }
-  if (!isRecord(config)) return refuse('"config" must be an object with a section for each plugin')
+  const isRecord = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
+  const isNames = (value: unknown) => Array.isArray(value) && value.every((name) => typeof name === 'string')
+  refuseIf(!isRecord(document), 'must be an object with "plugins" and "config"')
+  const { plugins = [], config = {}, ...others } = document as Partial<PluginConfig>
+  for (const key of Object.keys(others))
+    refuseIf(true, `"${key}" is not known. ${suggest(key, ['plugins', 'config'])}`)
+  refuseIf(!isNames(plugins), '"plugins" must be a list of package names')
+  refuseIf(!isRecord(config), '"config" must be an object with a section for each plugin')
   return { plugins, config }
 }
 
@@ -64,7 +53,7 @@ export function assertKnownSections(
   const known = plugins.map(({ name }) => name)
   const unknown = Object.keys(config).find((section) => !known.includes(section))
   if (unknown === undefined) return
-  const hint = known.length > 0 ? `Did you mean "${nearest(unknown, known)}"?` : 'No plugin is loaded.'
+  const hint = known.length > 0 ? suggest(unknown, known) : 'No plugin is loaded.'
   throw new KernelError(
     'CONFIG_UNKNOWN_SECTION',
     `There are settings for "${unknown}", which is no plugin. ${hint}`,
@@ -74,51 +63,46 @@ export function assertKnownSections(
 /**
  * What the schema of the plugin makes of its settings; `{}` stands for absent ones.
  *
- * @throws KernelError `CONFIG_INVALID` with a line for every problem, each with its path and never with the value,
- * which may be a secret.
+ * @throws KernelError `CONFIG_INVALID` with every problem and its path, and not with the value: it may be secret.
  */
 export async function validateConfig({ name, config: schema }: Plugin, settings: unknown): Promise<unknown> {
-  const refuse = (problems: string[], cause?: unknown): never => {
-    const message = `The settings of plugin "${name}" are not valid:\n${problems.map((line) => `  ${line}`).join('\n')}`
+  const refuse = (problems: string, cause?: unknown): never => {
+    const message = `The settings of plugin "${name}" are not valid:${problems}`
     throw new KernelError('CONFIG_INVALID', message, { plugin: name, cause })
   }
-  if (schema === undefined)
-    return settings === undefined ? undefined : refuse([`${name}: it has no settings`])
+  if (schema === undefined) return settings === undefined ? undefined : refuse(' it has no settings')
   let result: SchemaResult<unknown>
   try {
     result = await schema['~standard'].validate(settings ?? {})
   } catch (cause) {
-    return refuse([`${name}: its schema failed: ${describeError(cause)}`], cause)
+    return refuse(` its schema failed: ${describeError(cause)}`, cause)
   }
-  return result.issues ? refuse(result.issues.map((issue) => describeIssue(name, issue))) : result.value
+  return result.issues
+    ? refuse(result.issues.map((issue) => describeIssue(name, issue)).join(''))
+    : result.value
 }
 
 function describeIssue(plugin: string, { message, path = [] }: SchemaIssue): string {
   const keys = path.map((segment) => (typeof segment === 'object' ? segment.key : segment))
   const steps = keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-  return `${plugin}${steps.join('')}: ${message}`
+  return `\n  ${plugin}${steps.join('')}: ${message}`
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** The name with the fewest letters to change. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const byDistance = known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))
-  return byDistance[0]
+/** Names what is known and takes the fewest letters to change. */
+function suggest(name: string, known: readonly string[]): string {
+  const [nearest] = known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))
+  return `Did you mean "${nearest}"?`
 }
 
 /** Levenshtein's distance, row by row. */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  let above = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (const [i, letter] of [...a].entries()) {
-    const above = row
-    row = [i + 1]
+    const row = [i + 1]
     for (let j = 0; j < b.length; j++) {
-      const changed = above[j]! + (letter === b[j] ? 0 : 1)
-      row.push(Math.min(changed, above[j + 1]! + 1, row[j]! + 1))
+      row.push(Math.min(above[j]! + Number(letter !== b[j]), above[j + 1]! + 1, row[j]! + 1))
     }
+    above = row
   }
-  return row[b.length]!
+  return above[b.length]!
 }

@@ -1,14 +1,3 @@
-/**
- * Hook tokens. A hook is a moment that a plugin announces and others take part in; its kind says how the
- * handlers are combined.
- *
- * @module
- * @example
- * export const builderDetect = defineHook.bail<{ app: string; dir: string }, string>('builder-detect')
- * ctx.on(builderDetect, async ({ dir }) => ((await hasDockerfile(dir)) ? 'dockerfile' : undefined))
- * const answer = await ctx.call(builderDetect, { app, dir }) // { value: 'dockerfile', plugin: 'docker-build' }
- */
-
 export type HookKind = 'series' | 'parallel' | 'bail' | 'waterfall' | 'around'
 
 /** Any hook, where the types of its event do not matter. */
@@ -18,19 +7,13 @@ export interface AnyHook {
 }
 
 /**
- * A token of a hook. `E` is the event (for a waterfall: the value), `R` the result (for a waterfall: the
- * context). The kernel compares tokens by name, so two copies of a package still meet.
+ * A token of a hook: a moment that a plugin announces and others take part in. `E` is the event (for a waterfall:
+ * the value), `R` the result (for a waterfall: the context). Tokens are compared by name.
  */
 export interface Hook<K extends HookKind, E, R> extends AnyHook {
   readonly kind: K
   /** Never present at run time: it carries the types. */
   readonly '~types'?: (event: E, result: R) => [E, R]
-}
-
-/** What the first plugin that did not decline said. */
-export interface Answer<R> {
-  value: R
-  plugin: string
 }
 
 /** What a handler looks like, kind by kind. */
@@ -45,6 +28,9 @@ export interface Handlers<E, R> {
   around: (event: E, next: () => Promise<R>) => R | Promise<R>
 }
 
+/** What the first plugin that did not decline said. */
+export type Answer<R> = { value: R; plugin: string }
+
 /** What a call looks like, kind by kind. */
 export interface Calls<E, R> {
   series: (event: E) => Promise<void>
@@ -55,11 +41,8 @@ export interface Calls<E, R> {
 }
 
 /**
- * Calls a hook: one handler after the other for `series`, `bail` and `waterfall`, all at once for `parallel`,
- * each inside the one before for `around`.
- *
- * @throws KernelError `HOOK_FAILED`, naming the plugin. `parallel` lets all handlers finish and throws one
- * AggregateError of these. What the core of `around` throws passes through untouched.
+ * @throws KernelError `HOOK_FAILED`, naming the plugin; for `parallel`, one AggregateError of these. What the core
+ * of `around` throws passes through untouched.
  */
 export type CallHook = <K extends HookKind, E, R>(
   hook: Hook<K, E, R>,
@@ -81,6 +64,12 @@ export type OnHook = <K extends HookKind, E, R>(
   options?: HookOptions,
 ) => void
 
+/**
+ * @example
+ * export const builderDetect = defineHook.bail<{ app: string; dir: string }, string>('builder-detect')
+ * ctx.on(builderDetect, async ({ dir }) => ((await hasDockerfile(dir)) ? 'dockerfile' : undefined))
+ * const answer = await ctx.call(builderDetect, { app, dir }) // { value: 'dockerfile', plugin: 'docker-build' }
+ */
 export const defineHook = {
   /** Every handler, one after the other; the first failure ends it. */
   series: <E>(name: string): Hook<'series', E, void> => Object.freeze({ name, kind: 'series' }),

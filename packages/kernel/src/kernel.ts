@@ -1,16 +1,7 @@
-/**
- * The kernel: starts plugins in the order of their dependencies and stops them in reverse.
- *
- * @module
- * @example
- * const kernel = createKernel({ log, plugins: [{ plugin: http, config: { port: 80 }, firstParty: true }] })
- * await kernel.start()
- * process.once('SIGTERM', () => kernel.stop())
- */
 import { validateConfig } from './config.ts'
 import { createSetup, type Setup } from './context.ts'
-import { describeError, KernelError } from './errors.ts'
-import { arrange } from './graph.ts'
+import { describeError, type ErrorCode, KernelError } from './errors.ts'
+import { arrange, type Candidate } from './graph.ts'
 import type { CallHook } from './hook.ts'
 import type { Logger } from './log.ts'
 import { assertPlugin, type Plugin } from './plugin.ts'
@@ -74,52 +65,53 @@ export interface Kernel {
   report(): PluginReport[]
 }
 
-interface Member {
-  readonly plugin: Plugin
-  readonly firstParty: boolean
-  readonly rawConfig: unknown
+/** A plugin in this kernel, and what became of it. */
+interface Member extends Candidate {
+  readonly settings: unknown
   readonly scope: Scope
-  /** What went wrong in cleanups. */
-  readonly errors: KernelError[]
-  config: unknown
+  /** What went wrong when it stopped. */
+  readonly failures: KernelError[]
+  fail(error: KernelError): void
+  config?: unknown
+  openings: Setup['openings']
   state: PluginState
   startMs: number
   reason?: string
-  openings: Setup['openings']
 }
 
+const blame = (code: ErrorCode, { name }: Plugin, what: string, cause?: unknown) =>
+  new KernelError(code, `Plugin "${name}" ${what}`, { plugin: name, cause })
+
+const stateError = (what: string) => new KernelError('KERNEL_STATE', what)
+
+/**
+ * A kernel that starts plugins in the order of their dependencies, and stops them in reverse.
+ *
+ * @example
+ * const kernel = createKernel({ log, plugins: [{ plugin: http, config: { port: 80 }, firstParty: true }] })
+ * process.once('SIGTERM', () => kernel.stop())
+ * await kernel.start()
+ */
 export function createKernel({ version = kernelVersion, log, plugins }: KernelOptions): Kernel {
   const hooks = new HookRegistry(log)
   const services = new Map<string, unknown>()
   const members = plugins.map(createMember)
-  const started: Member[] = []
+  /** In the order of their start, with the one that is starting. */
+  const running = new Set<Member>()
   let starting: Promise<void> | undefined
   let stopping: Promise<void> | undefined
 
-  function createMember({ plugin, config, firstParty = false }: PluginEntry): Member {
+  function createMember({ plugin, config: settings, firstParty = false }: PluginEntry): Member {
     assertPlugin(plugin, 'One of the plugins given to createKernel')
-    const { name } = plugin
-    const errors: KernelError[] = []
-    const scope = new Scope((cause) => {
-      const message = `Plugin "${name}" failed to stop: ${describeError(cause)}`
-      const error =
-        cause instanceof KernelError && cause.code === 'PLUGIN_STOP_TIMEOUT'
-          ? cause
-          : new KernelError('PLUGIN_STOP_FAILED', message, { plugin: name, cause })
-      log.error(error.message, { plugin: name, error })
-      errors.push(error)
-    })
-    return {
-      plugin,
-      firstParty,
-      rawConfig: config,
-      scope,
-      errors,
-      config,
-      state: 'stopped',
-      startMs: 0,
-      openings: [],
+    const failures: KernelError[] = []
+    const fail = (error: KernelError) => {
+      log.error(error.message, { plugin: plugin.name, error })
+      failures.push(error)
     }
+    const scope = new Scope((cause) =>
+      fail(blame('PLUGIN_STOP_FAILED', plugin, `failed to stop: ${describeError(cause)}`, cause)),
+    )
+    return { plugin, firstParty, settings, scope, failures, fail, openings: [], state: 'stopped', startMs: 0 }
   }
 
   /** Rules a plugin out: fatal for a first-party one, said in the log for any other. */
@@ -127,114 +119,84 @@ export function createKernel({ version = kernelVersion, log, plugins }: KernelOp
     member.state = member.firstParty ? 'failed' : 'disabled'
     member.reason = error.message
     if (member.firstParty) throw error
-    log.warn(`Plugin "${member.plugin.name}" is disabled. ${error.message}`, {
-      plugin: member.plugin.name,
-      error,
-    })
+    const { name } = member.plugin
+    log.warn(`Plugin "${name}" is disabled. ${error.message}`, { plugin: name, error })
   }
 
   /** What can be told of a plugin before anything starts: its range of the kernel, its settings. */
-  async function vet(): Promise<Member[]> {
-    const fit: Member[] = []
-    for (const member of members) {
-      try {
-        assertCompatible(member.plugin, version)
-        member.config = await validateConfig(member.plugin, member.rawConfig)
-        fit.push(member)
-      } catch (error) {
-        refuse(member, error as KernelError)
-      }
-    }
-    return fit
+  async function vet(member: Member): Promise<void> {
+    assertCompatible(member.plugin, version)
+    member.config = await validateConfig(member.plugin, member.settings)
   }
 
   /** Runs a part of the start in the time the plugin has, and blames the plugin for what goes wrong. */
   async function attempt({ plugin }: Member, work: () => Promise<void>): Promise<void> {
-    const { name, startTimeoutMs: ms } = plugin
-    const late = `Plugin "${name}" did not start in ${ms} ms`
-    const expired = new KernelError('PLUGIN_START_TIMEOUT', late, { plugin: name })
-    try {
-      await within(ms, work, expired)
-    } catch (cause) {
+    const ms = plugin.startTimeoutMs
+    const expired = blame('PLUGIN_START_TIMEOUT', plugin, `did not start in ${ms} ms`)
+    await within(ms, work, expired).catch((cause) => {
       if (cause === expired) throw expired
-      const message = `Plugin "${name}" failed to start: ${describeError(cause)}`
-      throw new KernelError('PLUGIN_START_FAILED', message, { plugin: name, cause })
-    }
+      throw blame('PLUGIN_START_FAILED', plugin, `failed to start: ${describeError(cause)}`, cause)
+    })
   }
 
   async function setUp(member: Member): Promise<void> {
     const { plugin, config, scope } = member
     const { ctx, openings, finish } = createSetup(plugin, config, scope, { log, hooks, services })
     const begun = performance.now()
+    running.add(member)
     await attempt(member, async () => {
       await plugin.setup(ctx)
       finish()
     })
-    member.startMs = performance.now() - begun
-    member.openings = openings
-    member.state = 'started'
+    Object.assign(member, { openings, state: 'started', startMs: performance.now() - begun })
     log.debug(`Plugin "${plugin.name}" started`, { plugin: plugin.name, ms: member.startMs })
   }
 
-  async function tearDown(member: Member): Promise<void> {
-    const { name, stopTimeoutMs: ms } = member.plugin
-    const late = `Plugin "${name}" did not stop in ${ms} ms; what was left of its cleanups was begun without waiting`
-    await member.scope.close(ms, new KernelError('PLUGIN_STOP_TIMEOUT', late, { plugin: name }))
-    if (member.state === 'started') member.state = 'stopped'
-  }
+  const open = (member: Member) =>
+    attempt(member, async () => {
+      for (const opening of member.openings) await opening()
+    })
 
-  /** Stops those that `which` picks, the last started first. */
-  async function tearDownWhere(which: (member: Member) => boolean): Promise<void> {
-    for (const member of started.filter(which).reverse()) {
-      started.splice(started.indexOf(member), 1)
-      await tearDown(member)
+  /** Stops what runs and is not in `kept`, the last started first. */
+  async function tearDownAllBut(kept: readonly Member[]): Promise<void> {
+    for (const member of [...running].filter((each) => !kept.includes(each)).reverse()) {
+      const { plugin, scope } = member
+      const late = `did not stop in ${plugin.stopTimeoutMs} ms; what was left of its cleanups was begun without waiting`
+      running.delete(member)
+      if (!(await scope.close(plugin.stopTimeoutMs))) member.fail(blame('PLUGIN_STOP_TIMEOUT', plugin, late))
+      if (member.state === 'started') member.state = 'stopped'
     }
   }
 
   async function startAll(): Promise<void> {
-    let order = arrange(await vet(), refuse)
-
-    /** Lets go of a plugin that failed, with its dependents, and stops those of them that run. */
-    async function drop(failed: Member, error: KernelError): Promise<void> {
-      refuse(failed, error)
-      order = arrange(
-        order.filter((member) => member !== failed),
-        refuse,
-      )
-      await tearDownWhere((member) => !order.includes(member))
+    const fit = new Set(members)
+    for (const member of members) {
+      await vet(member).catch((error) => {
+        refuse(member, error)
+        fit.delete(member)
+      })
     }
-
-    async function forEachInOrder(step: (member: Member) => Promise<void>): Promise<void> {
-      const done = new Set<Member>()
-      for (;;) {
-        const next = order.find((member) => !done.has(member))
-        if (next === undefined) return
-        if (stopping) throw new KernelError('KERNEL_STATE', 'The kernel was stopped while it started')
-        done.add(next)
+    let order = arrange([...fit], refuse)
+    for (const step of [setUp, open]) {
+      for (const member of [...order]) {
+        if (stopping) throw stateError('The kernel was stopped while it started')
+        if (!order.includes(member)) continue // it went with one it requires
         try {
-          await step(next)
+          await step(member)
         } catch (error) {
-          await drop(next, error as KernelError)
+          refuse(member, error as KernelError)
+          const rest = order.filter((other) => other !== member)
+          order = arrange(rest, refuse)
+          await tearDownAllBut(order)
         }
       }
     }
-
-    await forEachInOrder((member) => {
-      started.push(member)
-      return setUp(member)
-    })
-    await forEachInOrder((member) =>
-      attempt(member, async () => {
-        for (const open of member.openings) await open()
-      }),
-    )
   }
 
   async function start(): Promise<void> {
-    if (starting || stopping)
-      throw new KernelError('KERNEL_STATE', 'A kernel starts once. Create another one.')
+    if (starting || stopping) throw stateError('A kernel starts once. Create another one.')
     starting = startAll().catch(async (error) => {
-      await tearDownWhere(() => true)
+      await tearDownAllBut([])
       throw error
     })
     return starting
@@ -242,45 +204,34 @@ export function createKernel({ version = kernelVersion, log, plugins }: KernelOp
 
   async function stopAll(): Promise<void> {
     await Promise.allSettled([starting])
-    await tearDownWhere(() => true)
-    const errors = members.flatMap((member) => member.errors)
+    await tearDownAllBut([])
+    const errors = members.flatMap(({ failures }) => failures)
     if (errors.length > 0) throw new AggregateError(errors, errors.map(describeError).join('; '))
   }
 
-  function stop(): Promise<void> {
-    stopping ??= stopAll()
-    return stopping
-  }
-
-  function use<T>(token: ServiceToken<T>): T {
-    if (!services.has(token.name)) {
-      throw new KernelError(
-        'SERVICE_NOT_PROVIDED',
-        `No plugin that has started provides service "${token.name}"`,
-      )
-    }
-    return services.get(token.name) as T
-  }
-
-  function report(): PluginReport[] {
-    return members.map(({ plugin: { name, version, provides, requires }, state, startMs, reason }) => ({
-      name,
-      version,
-      state,
-      provides: provides.map((token) => token.name),
-      requires: requires.map((token) => token.name),
-      startMs,
-      ...(reason !== undefined && { reason }),
-    }))
-  }
+  const describe = ({ plugin, state, startMs, reason }: Member): PluginReport => ({
+    name: plugin.name,
+    version: plugin.version,
+    state,
+    provides: plugin.provides.map(({ name }) => name),
+    requires: plugin.requires.map(({ name }) => name),
+    startMs,
+    ...(reason !== undefined && { reason }),
+  })
 
   return {
     version,
     start,
-    stop,
-    use,
+    stop() {
+      stopping ??= stopAll()
+      return stopping
+    },
+    use<T>({ name }: ServiceToken<T>): T {
+      if (services.has(name)) return services.get(name) as T
+      throw new KernelError('SERVICE_NOT_PROVIDED', `No plugin that has started provides service "${name}"`)
+    },
     call: hooks.call,
     onHookCall: (observer) => hooks.observe(observer),
-    report,
+    report: () => members.map(describe),
   }
 }

@@ -1,17 +1,3 @@
-/**
- * A plugin: a manifest that says what it needs and gives, and a `setup` that does it.
- *
- * @module
- * @example
- * export default definePlugin({
- *   name: 'greeter', version: '1.0.0', kernel: '^1',
- *   requires: [Clock], provides: [Greeter],
- *   setup(ctx) {
- *     const clock = ctx.use(Clock)
- *     ctx.provide(Greeter, { greet: (name) => `${clock.hour() < 12 ? 'Good morning' : 'Hello'}, ${name}` })
- *   },
- * })
- */
 import { KernelError } from './errors.ts'
 import type { CallHook, OnHook } from './hook.ts'
 import type { Logger } from './log.ts'
@@ -20,7 +6,6 @@ import type { AnyService, ServiceOf } from './service.ts'
 
 /** Longest delay `setTimeout` knows; a longer one would fire at once. */
 const longestTimeoutMs = 2 ** 31 - 1
-const defaultTimeoutMs = 30_000
 
 /** What a plugin sees of the kernel. Everything done through it is undone when the plugin stops. */
 export interface PluginContext<
@@ -35,11 +20,7 @@ export interface PluginContext<
   readonly log: Logger
   /** Aborted when the plugin begins to stop, before its first cleanup. */
   readonly signal: AbortSignal
-  /**
-   * The service behind a token. Ask again rather than keep an optional one: it may be gone by then.
-   *
-   * @throws KernelError `SERVICE_UNDECLARED` where neither `requires` nor `optional` has the token.
-   */
+  /** The service behind a token. Ask again rather than keep an optional one: it may be gone by then. */
   use<S extends Requires | Optional>(token: S): S extends Requires ? ServiceOf<S> : ServiceOf<S> | undefined
   /** Gives a service of `provides`. All of them are due by the end of `setup`. */
   provide<S extends Provides>(token: S, implementation: ServiceOf<S>): void
@@ -47,117 +28,122 @@ export interface PluginContext<
   on: OnHook
   call: CallHook
   /**
-   * Remembers a cleanup for when the plugin stops, or when its setup fails half way; the last comes first.
-   * Once the plugin has stopped, a cleanup that comes late is run at once, so that nothing leaks.
+   * Remembers a cleanup for when the plugin stops, or when its start fails half way; the last comes first. One that
+   * comes after the plugin has stopped is run at once, so that nothing leaks.
    */
   defer(cleanup: () => unknown): void
   /** Calls `open` after every plugin has started, in start order: for what lets the world in. Only in `setup`. */
   ready(open: () => unknown): void
 }
 
-/** What a plugin author writes. */
-export interface PluginManifest<
-  Requires extends readonly AnyService[],
-  Optional extends readonly AnyService[],
-  Provides extends readonly AnyService[],
-  Schema extends StandardSchema | undefined,
-> {
-  /** Unique in a kernel; also the name of the section with the settings. */
-  name: string
-  /** A semantic version. */
-  version: string
-  /** The versions of the kernel it was made for, as a semver range such as `^1`. */
-  kernel: string
-  /** Services without which the plugin cannot start. */
-  requires?: Requires
-  /** Services it uses where somebody provides them. */
-  optional?: Optional
-  provides?: Provides
-  /** Any Standard Schema. Without settings it is given `{}`, so that its defaults apply. */
-  config?: Schema
-  /** What the plugin asks of its host, for the operator to read. */
-  permissions?: readonly string[]
-  isolation?: 'in-process'
-  /** For `setup`, and again for what it gave to `ready`. 30 s unless told. */
-  startTimeoutMs?: number
-  /** For all cleanups together. 30 s unless told. */
-  stopTimeoutMs?: number
-  setup(
-    ctx: PluginContext<Requires[number], Optional[number], Provides[number], ConfigOf<Schema>>,
-  ): void | Promise<void>
-}
-
-/** A plugin as the kernel sees it: nothing left out, types of its tokens forgotten. */
+/** A plugin as the kernel sees it: nothing left out, the types of its tokens forgotten. */
 export interface Plugin {
+  /** Unique in a kernel; also the name of the section with the settings. */
   readonly name: string
+  /** A semantic version. */
   readonly version: string
+  /** The versions of the kernel it was made for, as a semver range such as `^1`. */
   readonly kernel: string
+  /** Services without which the plugin cannot start. */
   readonly requires: readonly AnyService[]
+  /** Services it uses where somebody provides them. */
   readonly optional: readonly AnyService[]
   readonly provides: readonly AnyService[]
-  readonly config: StandardSchema | undefined
+  /** Any Standard Schema. Without settings it is given `{}`, so that its defaults apply. */
+  readonly config?: StandardSchema | undefined
+  /** What the plugin asks of its host, for the operator to read. */
   readonly permissions: readonly string[]
   readonly isolation: 'in-process'
+  /** For `setup`, and again for what it gave to `ready`. 30 s unless told. */
   readonly startTimeoutMs: number
+  /** For all cleanups together. 30 s unless told. */
   readonly stopTimeoutMs: number
   setup(ctx: PluginContext): void | Promise<void>
 }
 
-/** Fills in what a manifest leaves out. Does nothing else: importing a plugin has no side effect. */
+/** What a plugin author writes: a manifest of what the plugin needs and gives, and a `setup` that does it. */
+export type PluginManifest<
+  Requires extends readonly AnyService[],
+  Optional extends readonly AnyService[],
+  Provides extends readonly AnyService[],
+  Schema extends StandardSchema | undefined,
+> = Pick<Plugin, 'name' | 'version' | 'kernel'> &
+  Partial<Pick<Plugin, 'permissions' | 'isolation' | 'startTimeoutMs' | 'stopTimeoutMs'>> & {
+    requires?: Requires
+    optional?: Optional
+    provides?: Provides
+    config?: Schema
+    setup(
+      ctx: PluginContext<Requires[number], Optional[number], Provides[number], ConfigOf<Schema>>,
+    ): void | Promise<void>
+  }
+
+/**
+ * Fills in what a manifest leaves out, and does nothing else: importing a plugin has no side effect.
+ *
+ * @example
+ * export default definePlugin({
+ *   name: 'greeter', version: '1.0.0', kernel: '^1', requires: [Clock], provides: [Greeter],
+ *   setup(ctx) {
+ *     const clock = ctx.use(Clock)
+ *     ctx.provide(Greeter, { greet: (name) => `${clock.hour() < 12 ? 'Good morning' : 'Hello'}, ${name}` })
+ *   },
+ * })
+ */
 export function definePlugin<
   const Requires extends readonly AnyService[] = [],
   const Optional extends readonly AnyService[] = [],
   const Provides extends readonly AnyService[] = [],
   Schema extends StandardSchema | undefined = undefined,
 >(manifest: PluginManifest<Requires, Optional, Provides, Schema>): Plugin {
-  return Object.freeze({
+  const timeouts = { startTimeoutMs: 30_000, stopTimeoutMs: 30_000 }
+  const defaults = {
     requires: [],
     optional: [],
     provides: [],
-    config: undefined,
     permissions: [],
     isolation: 'in-process',
-    startTimeoutMs: defaultTimeoutMs,
-    stopTimeoutMs: defaultTimeoutMs,
-    ...manifest,
-  }) as unknown as Plugin
+    ...timeouts,
+  }
+  return Object.freeze({ ...defaults, ...manifest }) as unknown as Plugin
 }
 
 /**
- * Checks the shape of what a package exports; by shape, not by class, so that two copies of the kernel's
- * package in one tree do no harm.
+ * Checks the shape of what a package exports; by shape and not by class, so that two copies of the kernel's
+ * package in one tree do no harm. Throws KernelError `PLUGIN_INVALID`, with everything that is wrong.
  *
  * @param source where the value came from, for the message.
- * @throws KernelError `PLUGIN_INVALID`, with everything that is wrong.
  */
 export function assertPlugin(value: unknown, source: string): asserts value is Plugin {
-  const plugin = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
   const isText = (field: unknown) => typeof field === 'string' && field !== ''
-  const isServices = (field: unknown) =>
-    Array.isArray(field) && field.every((token) => token?.kind === 'service' && isText(token.name))
+  const isService = (token: unknown) =>
+    (token as AnyService)?.kind === 'service' && isText((token as AnyService).name)
   const isTimeout = (field: unknown) =>
-    Number.isInteger(field) && (field as number) > 0 && (field as number) <= longestTimeoutMs
-  const isSchema = (field: unknown) =>
-    field === undefined || (field as StandardSchema | null)?.['~standard']?.version === 1
-  const rules: [field: string, holds: (field: unknown) => boolean, expected: string][] = [
-    ['name', isText, 'a text'],
-    ['version', isText, 'a text'],
-    ['kernel', isText, 'a semver range such as "^1"'],
-    ['requires', isServices, 'a list of service tokens'],
-    ['optional', isServices, 'a list of service tokens'],
-    ['provides', isServices, 'a list of service tokens'],
-    ['config', isSchema, 'a Standard Schema v1, such as one of zod'],
-    ['permissions', (field) => Array.isArray(field) && field.every(isText), 'a list of texts'],
-    ['isolation', (field) => field === 'in-process', '"in-process"'],
-    ['startTimeoutMs', isTimeout, `a whole number from 1 to ${longestTimeoutMs}`],
-    ['stopTimeoutMs', isTimeout, `a whole number from 1 to ${longestTimeoutMs}`],
-    ['setup', (field) => typeof field === 'function', 'a function'],
-  ]
-  const wrong = rules.filter(([field, holds]) => !holds(plugin[field]))
+    Number.isInteger(field) && Number(field) > 0 && Number(field) <= longestTimeoutMs
+  const isListOf = (holds: (each: unknown) => boolean) => (field: unknown) =>
+    Array.isArray(field) && field.every(holds)
+  const isSchema = (field: unknown) => (field as StandardSchema | null)?.['~standard']?.version === 1
+  const text = { holds: isText, expected: 'a text' }
+  const services = { holds: isListOf(isService), expected: 'a list of service tokens' }
+  const timeout = { holds: isTimeout, expected: `a whole number from 1 to ${longestTimeoutMs}` }
+  const rules: Record<keyof Plugin, { holds: (field: unknown) => boolean; expected: string }> = {
+    name: text,
+    version: text,
+    kernel: { holds: isText, expected: 'a semver range such as "^1"' },
+    requires: services,
+    optional: services,
+    provides: services,
+    config: { holds: (field) => field === undefined || isSchema(field), expected: 'a Standard Schema v1' },
+    permissions: { holds: isListOf(isText), expected: 'a list of texts' },
+    isolation: { holds: (field) => field === 'in-process', expected: '"in-process"' },
+    startTimeoutMs: timeout,
+    stopTimeoutMs: timeout,
+    setup: { holds: (field) => typeof field === 'function', expected: 'a function' },
+  }
+  const fields = new Map(Object.entries(value ?? {}))
+  const wrong = Object.entries(rules).filter(([field, { holds }]) => !holds(fields.get(field)))
   if (wrong.length === 0) return
-  const list = wrong.map(([field, , expected]) => `  ${field} must be ${expected}`).join('\n')
-  throw new KernelError(
-    'PLUGIN_INVALID',
-    `${source} is not a plugin. Its default export must be what definePlugin returns:\n${list}`,
-  )
+  const list = wrong.map(([field, { expected }]) => `\n  ${field} must be ${expected}`).join('')
+  const message = `${source} is not a plugin. Its default export must be what definePlugin returns:${list}`
+  throw new KernelError('PLUGIN_INVALID', message)
 }

@@ -32,15 +32,16 @@ export class Scope {
     else this.#cleanups.push(cleanup)
   }
 
-  /** Runs the cleanups for at most `ms`; those still left then are begun, and `expired` is told. */
-  async close(ms: number, expired: Error): Promise<void> {
+  /** Runs the cleanups for at most `ms`. Those still left then are begun, and the answer is false. */
+  async close(ms: number): Promise<boolean> {
     this.#controller.abort()
     try {
-      await within(ms, () => this.#runAll(), expired)
-    } catch (error) {
-      this.#failed(error)
+      await within(ms, () => this.#runAll(), new Error(`not closed in ${ms} ms`))
+      return true
+    } catch {
       while (this.#cleanups.length > 0) void this.#run(this.#cleanups.pop() as Cleanup)
       this.closed = true
+      return false
     }
   }
 

@@ -1,12 +1,3 @@
-/**
- * For tests of plugins: one plugin in a kernel of its own, with fakes for the services it uses.
- *
- * @module
- * @example
- * const { provided, stop } = await setupPlugin(greeter, { services: [[Clock, { hour: () => 9 }]] })
- * expect(provided(Greeter).greet('Ada')).toBe('Good morning, Ada')
- * await stop()
- */
 import type { CallHook, OnHook } from './hook.ts'
 import { createKernel } from './kernel.ts'
 import type { Logger } from './log.ts'
@@ -23,19 +14,19 @@ export function memoryLogger(): MemoryLogger {
   const entries: MemoryLogger['entries'] = []
   const keep =
     (level: keyof Logger) =>
-    (message: string, fields: Record<string, unknown> = {}) => {
-      entries.push({ level, message, fields })
-    }
+    (message: string, fields: Record<string, unknown> = {}) =>
+      void entries.push({ level, message, fields })
   return { entries, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') }
 }
 
-/** A service and its stand-in; a stand-in may leave out what the test does not need. */
+/** A service and its stand-in. */
 export type FakeService = readonly [token: AnyService, implementation: unknown]
 
-/** Pairs a token with a stand-in for it, checked by the compiler as far as it goes. */
-export function fake<T>(token: ServiceToken<T>, implementation: Partial<NoInfer<T>>): FakeService {
-  return [token, implementation]
-}
+/** Pairs a token with a stand-in that may leave out what the test does not need; the compiler checks the rest. */
+export const fake = <T>(token: ServiceToken<T>, implementation: Partial<NoInfer<T>>): FakeService => [
+  token,
+  implementation,
+]
 
 export interface SetupOptions {
   config?: unknown
@@ -50,28 +41,33 @@ export interface PluginUnderTest {
   /** A service the plugin provides, or one of the fakes. */
   provided<T>(token: ServiceToken<T>): T
   readonly call: CallHook
-  /** Takes part in a hook, as the plugin `test` would. */
+  /** Takes part in a hook, as a plugin called `test`. */
   readonly on: OnHook
   stop(): Promise<void>
 }
 
 /**
- * Starts one plugin, up to and with what it gave to `ready`, and leaves it running until `stop`.
+ * Starts one plugin in a kernel of its own, with fakes for the services it uses, and leaves it running until `stop`.
  *
  * @throws KernelError as the start of a kernel does: a fake for every required service is due.
+ * @example
+ * const { provided, stop } = await setupPlugin(greeter, { services: [[Clock, { hour: () => 9 }]] })
+ * expect(provided(Greeter).greet('Ada')).toBe('Good morning, Ada')
+ * await stop()
  */
 export async function setupPlugin(plugin: Plugin, options: SetupOptions = {}): Promise<PluginUnderTest> {
   const { config, services = [], log = memoryLogger() } = options
   const hooks: string[] = []
   let on: OnHook | undefined
+  const provides = services.map(([token]) => token)
   const fakes = definePlugin({
     name: 'test',
     version: '1.0.0',
     kernel: kernelVersion,
-    provides: services.map(([token]) => token),
+    provides,
     setup(ctx) {
-      for (const [token, implementation] of services) ctx.provide(token, implementation as never)
       on = ctx.on
+      for (const [token, implementation] of services) ctx.provide(token, implementation as never)
     },
   })
   const watched: Plugin = {
@@ -84,13 +80,8 @@ export async function setupPlugin(plugin: Plugin, options: SetupOptions = {}): P
       return plugin.setup({ ...ctx, on: watch })
     },
   }
-  const kernel = createKernel({
-    log,
-    plugins: [
-      { plugin: fakes, firstParty: true },
-      { plugin: watched, config, firstParty: true },
-    ],
-  })
+  const entries = [{ plugin: fakes }, { plugin: watched, config }]
+  const kernel = createKernel({ log, plugins: entries.map((entry) => ({ ...entry, firstParty: true })) })
   await kernel.start()
-  return { hooks, provided: kernel.use, call: kernel.call, on: on as OnHook, stop: kernel.stop }
+  return { hooks, provided: kernel.use, call: kernel.call, on: on as unknown as OnHook, stop: kernel.stop }
 }
