@@ -1,0 +1,23 @@
+/** All commands, by subject; help lists them in this order. */
+import type { CommandSpec } from '../command.ts'
+import { accessCommands } from './access.ts'
+import { appsCommands } from './apps.ts'
+import { configCommands } from './config.ts'
+import { domainsCommands } from './domains.ts'
+import { localCommands } from './local.ts'
+import { streamCommands } from './logs.ts'
+import { psCommands } from './ps.ts'
+import { settingsCommands } from './settings.ts'
+import { systemCommands } from './system.ts'
+
+export const commandGroups: Array<{ title: string; commands: CommandSpec[] }> = [
+  { title: 'Apps:', commands: appsCommands },
+  { title: 'Config:', commands: configCommands },
+  { title: 'Domains:', commands: domainsCommands },
+  { title: 'Processes and releases:', commands: psCommands },
+  { title: 'Logs and commands:', commands: streamCommands },
+  { title: 'Builders and checks:', commands: settingsCommands },
+  { title: 'Access:', commands: accessCommands },
+  { title: 'System:', commands: systemCommands },
+  { title: 'This machine:', commands: localCommands },
+]

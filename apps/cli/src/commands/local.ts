@@ -1,0 +1,63 @@
+/** daemon, doctor: the commands that work on this machine itself, without a daemon. */
+import type { CommandSpec } from '../command.ts'
+
+const marks = { ok: '✓', warn: '!', fail: '✗' } as const
+
+export const localCommands: CommandSpec[] = [
+  {
+    name: 'daemon',
+    summary: 'Run the daemon in the foreground',
+    description: `Every flag can be set by environment as well: KERNEL_DATA_DIR, KERNEL_HOSTS, KERNEL_HTTP, KERNEL_SSH,
+KERNEL_CONFIG, KERNEL_LOG_FORMAT, KERNEL_DEBUG, KERNEL_DRIVER, KERNEL_DOMAINS, KERNEL_STOP_WORKLOADS; the config file
+(YAML or JSON) takes the same in camelCase. The command line wins over the environment, that over the file.
+SIGTERM and SIGINT stop it; containers live on and the next start finds them. SIGHUP reads the config again.`,
+    options: [
+      ['--data-dir <dir>', 'where all state lives (/var/lib/kernel)'],
+      ['--http <address...>', 'where the edge takes visitors in (0.0.0.0:80)'],
+      ['--ssh <address>', 'where pushes come in (0.0.0.0:2222); `false`: nowhere'],
+      ['--config <file>', 'settings in YAML or JSON'],
+      ['--driver <name>', 'auto, container or process'],
+      ['--log-format <format>', 'json or pretty'],
+      ['--debug', 'log more'],
+      ['--stop-workloads', 'stop the apps with the daemon'],
+    ],
+    examples: [
+      'daemon',
+      'daemon --data-dir /srv/kernel --host unix:///run/kernel.sock --host tcp://127.0.0.1:2375 --http 0.0.0.0:80',
+      'daemon --config /etc/kernel.yaml --log-format json',
+    ],
+    overSsh: false,
+    async run({ options }) {
+      const { runDaemon } = await import('../daemon/run.ts')
+      return runDaemon(options as import('../daemon/settings.ts').Flags)
+    },
+  },
+  {
+    name: 'doctor',
+    summary: 'Check this machine, and say what to do about each line',
+    options: [['--data-dir <dir>', 'check the disk under this folder']],
+    examples: ['doctor', 'doctor --format json'],
+    overSsh: false,
+    async run({ out, options }) {
+      const { doctorChecks } = await import('@kernel/plugin-runtime')
+      const { decideSettings } = await import('../daemon/settings.ts')
+      const settings = decideSettings({
+        dataDir: typeof options.dataDir === 'string' ? options.dataDir : undefined,
+      })
+      const ports = [...settings.http, ...(settings.ssh ? [settings.ssh] : [])].map((address) =>
+        Number(address.slice(address.lastIndexOf(':') + 1)),
+      )
+      const checks = await doctorChecks({ dataDir: settings.dataDir, ports })
+      out.value(checks, () => {
+        const colour = { ok: out.colours.green, warn: out.colours.yellow, fail: out.colours.red }
+        const width = Math.max(...checks.map(({ name }) => name.length))
+        for (const { name, status, found, advice } of checks) {
+          out.line(`${colour[status](marks[status])} ${name.padEnd(width)}  ${found}`)
+          if (status !== 'ok')
+            for (const line of advice.split('\n')) out.line(`  ${' '.repeat(width)}  -> ${line}`)
+        }
+      })
+      return checks.some(({ status }) => status === 'fail') ? 1 : 0
+    },
+  },
+]
