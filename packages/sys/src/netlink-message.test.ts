@@ -8,7 +8,7 @@ describe('netlink messages', () => {
     request.nested(18, (info) =>
       info.string(1, 'veth').nested(2, (data) => data.attribute(9, Buffer.alloc(5000, 6))),
     )
-    const messages = [...parseMessages(Buffer.concat([request.finish(1), request.finish(2)]))]
+    const messages = [...parseMessages(Buffer.concat([Buffer.from(request.finish(1)), request.finish(2)]))]
     expect(messages.map(({ type, flags, sequence }) => [type, flags, sequence])).toEqual([
       [16, 5, 1],
       [16, 5, 2],

@@ -70,7 +70,7 @@ export class NetlinkRequest {
     return this
   }
 
-  /** The finished message. */
+  /** The finished message: a view of this request's own bytes, good until it is finished again. */
   finish(sequence: number): Buffer {
     this.buffer.writeUInt32LE(this.length, 0)
     this.buffer.writeUInt32LE(sequence, 8)
