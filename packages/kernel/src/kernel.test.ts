@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { KernelError } from './errors.ts'
@@ -408,5 +409,52 @@ describe('the composition root', () => {
     await kernel.start()
     expect(kernel.version).toBe('4.5.6')
     await kernel.stop()
+  })
+})
+
+describe('whatever third-party plugins do', () => {
+  const fates = ['starts', 'throws in setup', 'throws in ready', 'throws in cleanup'] as const
+  const plugins = fc.array(
+    fc.record({ fate: fc.constantFrom(...fates), requires: fc.array(fc.nat(9), { maxLength: 3 }) }),
+    {
+      maxLength: 10,
+    },
+  )
+
+  test('what starts is stopped once and in reverse, and nothing runs without what it requires', async () => {
+    await fc.assert(
+      fc.asyncProperty(plugins, async (shapes) => {
+        const token = (index: number) => defineService<string>(`service ${index}`)
+        const up: string[] = []
+        const down: string[] = []
+        const entries = shapes.map(({ fate, requires }, index) => ({
+          plugin: plugin(`${index}`, { provides: [token(index)], requires: requires.map(token) }, (ctx) => {
+            for (const each of requires) expect(ctx.use(token(each))).toBe(`${each}'s service ${each}`)
+            up.push(`${index}`)
+            if (fate === 'throws in cleanup') ctx.defer(throwing('cleanup'))
+            ctx.defer(() => down.push(`${index}`))
+            if (fate === 'throws in setup') throw fate
+            if (fate === 'throws in ready') ctx.ready(throwing(fate))
+          }),
+        }))
+        const kernel = create(entries)
+        await kernel.start()
+        const left = new Set(
+          kernel.report().flatMap(({ name, state }) => (state === 'started' ? [name] : [])),
+        )
+        for (const [index, { fate, requires }] of shapes.entries()) {
+          const fit =
+            (fate === 'starts' || fate === 'throws in cleanup') &&
+            requires.every((each) => left.has(`${each}`))
+          if (left.has(`${index}`)) expect(fit).toBe(true)
+        }
+        expect(new Set(down)).toEqual(new Set(up.filter((name) => !left.has(name))))
+        const before = down.length
+        await kernel.stop().catch((error) => expect(error).toBeInstanceOf(AggregateError))
+        expect(down.slice(before)).toEqual(up.filter((name) => left.has(name)).reverse())
+        expect(down.toSorted()).toEqual(up.toSorted())
+      }),
+      { numRuns: 300 },
+    )
   })
 })

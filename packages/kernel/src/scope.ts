@@ -17,7 +17,7 @@ export class Scope {
   readonly #cleanups: Cleanup[] = []
   readonly #failed: (error: unknown) => void
   /** Aborted when closing begins. */
-  readonly signal = this.#controller.signal
+  readonly signal: AbortSignal = this.#controller.signal
   /** True once every cleanup has at least begun. */
   closed = false
 
