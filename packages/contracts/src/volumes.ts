@@ -19,7 +19,8 @@ export interface Volumes {
     Labels?: Record<string, string>
     DriverOpts?: Record<string, string>
   }): Promise<VolumeInspect>
-  list(options?: { filters?: Record<string, string[]> }): Promise<VolumeInspect[]>
+  /** `size`: with UsageData, which takes a walk through every file. */
+  list(options?: { filters?: Record<string, string[]>; size?: boolean }): Promise<VolumeInspect[]>
   inspect(name: string): Promise<VolumeInspect>
   /** @throws conflict while a container uses it */
   remove(name: string, options?: { force?: boolean }): Promise<void>

@@ -59,7 +59,6 @@ test('a program that is missing, fails or hangs is a result, not an exception', 
 })
 
 test('the probe agrees with itself and leaves nothing behind', async () => {
-  const before = fs.readFileSync('/proc/self/mountinfo', 'utf8')
   const facts = await probeHost({ dataDir })
   expect(facts.root).toBe(process.getuid?.() === 0)
   if (facts.root && facts.runtime && facts.conmon && facts.overlay && facts.nft) {
@@ -71,5 +70,5 @@ test('the probe agrees with itself and leaves nothing behind', async () => {
   }
   const tmp = path.join(dataDir, 'tmp')
   expect(fs.existsSync(tmp) ? fs.readdirSync(tmp) : []).toEqual([])
-  expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before)
+  expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(dataDir)
 })
