@@ -130,6 +130,8 @@ export interface Scheduler {
     stream: ProcessStream
     exit: Promise<ContainerExit>
     resize(rows: number, columns: number): Promise<void>
+    /** Ends the command; `signal` defaults to SIGTERM. A driver that can't leaves it out. */
+    kill?(signal?: string): Promise<void>
   }>
   /** Artifacts that are in no release may be removed at any time by `removeArtifact`. */
   removeArtifact(ref: string): Promise<{ spaceReclaimed: number }>
