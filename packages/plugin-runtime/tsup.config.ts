@@ -1,10 +1,13 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts'],
+  // static-server is put into images as it is: everything it needs is inside.
+  entry: { index: 'src/index.ts', 'static-server': 'src/base-image/static-server.ts' },
+  noExternal: ['sirv'],
   format: ['esm'],
-  target: 'node22',
+  target: 'node24',
   platform: 'node',
+  removeNodeProtocol: false,
   dts: false,
   clean: true,
   sourcemap: true,

@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { lstat, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { baseImageContents } from './contents.ts'
+import { layDown } from './lay-down.ts'
+
+const isRoot = process.getuid?.() === 0
+if (!isRoot) console.log('base image: running a program inside it is skipped, chroot needs root')
+
+describe('the tree of the base image', () => {
+  const root = mkdtempSync(join(tmpdir(), 'base-image-test-'))
+  beforeAll(async () => layDown(await baseImageContents(), root))
+  afterAll(() => rmSync(root, { recursive: true }))
+
+  it('has Node, npm, a shell, the app user and certificates', async () => {
+    expect((await lstat(join(root, 'usr/local/bin/node'))).mode & 0o777).toBe(0o755)
+    expect(readdirSync(join(root, 'usr/local/lib/node_modules/npm/bin'))).toContain('npm-cli.js')
+    expect(await readFile(join(root, 'etc/passwd'), 'utf8')).toMatch(/^app:x:1000:1000:/m)
+    expect((await lstat(join(root, 'tmp'))).mode & 0o7777).toBe(0o1777)
+    expect((await lstat(join(root, 'usr/bin/sh'))).isSymbolicLink() || isRoot).toBe(true)
+  })
+
+  it.runIf(isRoot)('runs Node, npm and the shell with nothing but itself', () => {
+    const inside = (...argv: string[]) =>
+      String(
+        execFileSync('/usr/sbin/chroot', [root, ...argv], { env: { PATH: '/usr/local/bin:/usr/bin', HOME: '/root' } }),
+      ).trim()
+    expect(inside('/usr/local/bin/node', '--version')).toBe(process.version)
+    expect(inside('/bin/sh', '-c', 'npm --version')).toMatch(/^\d+\.\d+\.\d+$/)
+    expect(inside('/bin/sh', '-c', 'echo one two | cut -d" " -f2')).toBe('two')
+    expect(inside('/usr/local/bin/node', '--check', '/opt/kernel/static-server.mjs')).toBe('')
+  })
+
+  it.runIf(isRoot)('is the same each time', async () => {
+    const again = mkdtempSync(join(tmpdir(), 'base-image-again-'))
+    try {
+      await layDown(await baseImageContents(), again)
+      const digest = (dir: string) =>
+        String(
+          execFileSync('sh', [
+            '-c',
+            `cd ${dir} && tar --sort=name --mtime=@0 --numeric-owner -cf - . | sha256sum`,
+          ]),
+        )
+      expect(digest(again)).toBe(digest(root))
+    } finally {
+      rmSync(again, { recursive: true })
+    }
+  })
+})
