@@ -8,6 +8,7 @@ import asc from 'assemblyscript/asc'
 const MODULES = [
   { name: 'routes', memory: ['--sharedMemory', '--initialMemory', '192', '--maximumMemory', '65536'] },
   { name: 'tar-scan', memory: ['--initialMemory', '1'] },
+  { name: 'tar-write', memory: ['--initialMemory', '1'] },
 ]
 
 for (const { name, memory } of MODULES) {
