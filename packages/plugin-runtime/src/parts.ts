@@ -17,6 +17,8 @@ import type {
   Digest,
   EndpointSettings,
   HostConfig,
+  ImageBuilder,
+  ImageBuildRequest,
   ImageConfig,
   Images,
   MountPoint,
@@ -63,14 +65,23 @@ export interface ImageStore extends Images {
   /** @throws not-found `No such image: REF` */
   resolve(ref: string): Promise<ImageRecord>
   /** Stores a configuration over layers that exist; same content, same id. `keep` names what pins it besides tags (`build-cache`, `artifact hello`). */
-  createImage(config: ImageConfig, options?: { tags?: string[]; parent?: Digest; keep?: string }): Promise<ImageRecord>
+  createImage(
+    config: ImageConfig,
+    options?: { tags?: string[]; parent?: Digest; keep?: string },
+  ): Promise<ImageRecord>
   /** Removes what `keep` pinned; garbage goes at once. Answers bytes reclaimed. */
   unkeep(keep: string, id?: Digest): Promise<number>
   kept(keep: string): Promise<Digest[]>
   /** A layer from a folder: deterministic (sorted, mtimes clamped to `mtime` seconds where given, owner overridden where given). */
-  addLayerFromDir(dir: string, options?: { owner?: { uid: number; gid: number }; mtime?: number; prefix?: string }): Promise<LayerInfo>
+  addLayerFromDir(
+    dir: string,
+    options?: { owner?: { uid: number; gid: number }; mtime?: number; prefix?: string },
+  ): Promise<LayerInfo>
   /** A layer from a tar (any compression), verified against `digest` where given. */
-  addLayerFromTar(tar: AsyncIterable<Uint8Array>, options?: { digest?: Digest; diffId?: Digest }): Promise<LayerInfo>
+  addLayerFromTar(
+    tar: AsyncIterable<Uint8Array>,
+    options?: { digest?: Digest; diffId?: Digest },
+  ): Promise<LayerInfo>
   hasLayer(diffId: Digest): Promise<boolean>
   /** Path of the unpacked layer, read only by custom. */
   layerDir(diffId: Digest): Promise<string>
@@ -78,6 +89,23 @@ export interface ImageStore extends Images {
   ensure(ref: string, onProgress: OnProgress): Promise<ImageRecord>
   /** What containers exist is known only to containers/: it tells the store through this. */
   setUsers(usersOf: (id: Digest) => string[]): void
+}
+
+/**
+ * A builder whose cache can belong to what was built: apps' builds leave nothing on disk that no release pins.
+ * Without a scope, cache entries live until they are pruned, as `docker build`'s do.
+ */
+export interface ScopedImageBuilder extends ImageBuilder {
+  /**
+   * With a scope: the result is pinned (`ImageStore.createImage`'s keep) as `keeper`, together with every
+   * cache entry that the build used or made, build stages included; a failed build removes the entries it made.
+   */
+  build(
+    request: ImageBuildRequest & { cacheScope?: { keeper: string; id: string } },
+    onProgress: OnProgress,
+  ): Promise<{ id: Digest }>
+  /** Lets go of the cache entries that only this image's build used; answers bytes reclaimed. */
+  releaseScope(id: Digest): Promise<number>
 }
 
 /** What networks/ is told of a container that is about to start. */
@@ -115,9 +143,18 @@ export interface Sandboxes {
   /** A started or stopped container joins or leaves; answers the endpoint to be recorded. */
   rename(containerId: string, name: string): Promise<void>
   /** Containers/ tells who is on a network, also when stopped. */
-  setContainers(list: () => Array<{ id: string; name: string; running: boolean; endpoints: Record<string, EndpointSettings> }>): void
+  setContainers(
+    list: () => Array<{
+      id: string
+      name: string
+      running: boolean
+      endpoints: Record<string, EndpointSettings>
+    }>,
+  ): void
   /** Called by `Networks.connect/disconnect` so that containers/ records the endpoint. */
-  onEndpointChange(handler: (containerId: string, network: string, endpoint: EndpointSettings | undefined) => Promise<void>): void
+  onEndpointChange(
+    handler: (containerId: string, network: string, endpoint: EndpointSettings | undefined) => Promise<void>,
+  ): void
 }
 
 /** Volumes and binds of a container. */
