@@ -9,6 +9,7 @@ const MODULES = [
   { name: 'routes', memory: ['--sharedMemory', '--initialMemory', '192', '--maximumMemory', '65536'] },
   { name: 'tar-scan', memory: ['--initialMemory', '1'] },
   { name: 'tar-write', memory: ['--initialMemory', '1'] },
+  { name: 'diff', memory: ['--initialMemory', '1'] },
 ]
 
 for (const { name, memory } of MODULES) {
