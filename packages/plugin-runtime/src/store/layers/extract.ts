@@ -1,0 +1,298 @@
+/**
+ * Writes the entries of a layer's tar into a folder, in the form that overlayfs stacks: what the tar marks as
+ * deleted becomes a character device 0/0, an opaque folder gets its attribute.
+ * Source: OCI image-spec, layer.md; kernel Documentation/filesystems/overlayfs.rst, "whiteouts and opaque
+ * directories".
+ * @module
+ */
+import fs from 'node:fs'
+import { invalid } from '@kernel/contracts'
+import {
+  lsetXattr,
+  makeWhiteout,
+  mkdirAllInRoot,
+  mkfifo,
+  mknod,
+  O_PATH,
+  openInRoot,
+  openRoot,
+  removeInRoot,
+  S_IF,
+  setOpaque,
+} from '@kernel/sys'
+import { type TarEntry, tarEntries, type WindowedFile } from './tar-index.ts'
+
+export interface ExtractLimits {
+  /** Entries of one layer. */
+  entries: number
+  /** Bytes of one layer, unpacked. */
+  bytes: number
+}
+
+/** Far above what real images have, far below what fills a disk with inodes unseen. */
+export const defaultLimits: ExtractLimits = { entries: 2_000_000, bytes: 64 * 2 ** 30 }
+
+/** A file's data in the tar, and the inode that holds it now. */
+export interface ExtractedFile {
+  path: string
+  offset: number
+  size: number
+  inode: number
+}
+
+export interface Extracted {
+  /** Bytes in regular files. */
+  size: number
+  /** Bytes on the disk, files and folders rounded up to blocks. */
+  disk: number
+  files: ExtractedFile[]
+}
+
+const WHITEOUT = '.wh.'
+const OPAQUE = '.wh..wh..opq'
+const DISK_BLOCK = 4096
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = fs.constants
+
+/**
+ * Extracts the tar in `file` into `target`, which must be empty and nobody else's. Nothing is ever written
+ * outside: parents are resolved with `target` as the root.
+ * @throws invalid where an entry leads out, or limits are passed
+ */
+export function extractLayer(
+  file: WindowedFile,
+  target: string,
+  limits: ExtractLimits = defaultLimits,
+): Extracted {
+  const extractor = new Extractor(file, target, limits)
+  try {
+    for (const entry of tarEntries(file)) extractor.add(entry)
+    return extractor.finish()
+  } finally {
+    extractor.close()
+  }
+}
+
+class Extractor {
+  private readonly file: WindowedFile
+  private readonly limits: ExtractLimits
+  private readonly root: number
+  /** The folder that the last entry went into: neighbours in a tar mostly share it. */
+  private parent: { path: string; fd: number } | undefined
+  private readonly whiteouts: string[] = []
+  private readonly opaque: string[] = []
+  private readonly times = new Map<string, number>()
+  private readonly files: ExtractedFile[] = []
+  private count = 0
+  private size = 0
+  private disk = DISK_BLOCK
+
+  constructor(file: WindowedFile, target: string, limits: ExtractLimits) {
+    this.file = file
+    this.limits = limits
+    this.root = openRoot(target)
+  }
+
+  close(): void {
+    this.leaveParent()
+    fs.closeSync(this.root)
+  }
+
+  add(entry: TarEntry): void {
+    if (++this.count > this.limits.entries) throw invalid(`the layer has over ${this.limits.entries} entries`)
+    const path = cleanPath(entry.path)
+    if (path === '') {
+      this.addRoot(entry)
+      return
+    }
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    const folder = path.slice(0, Math.max(path.length - name.length - 1, 0))
+    if (name === OPAQUE) this.opaque.push(folder)
+    // Other names of this form are aufs's own books, which no image means to carry.
+    else if (name.startsWith('.wh..wh.')) return
+    else if (name.startsWith(WHITEOUT)) this.whiteouts.push(join(folder, name.slice(WHITEOUT.length)))
+    else this.make(entry, path, folder, name)
+  }
+
+  /**
+   * Deletions come last: they mean the layers below only (layer.md, "Whiteouts"), so where this layer brings a
+   * folder of the same name that one hides what was below, and a file does so by itself.
+   */
+  finish(): Extracted {
+    for (const path of this.whiteouts) this.whiteout(path)
+    for (const folder of this.opaque) setOpaque(this.inside(folder, '.'))
+    this.leaveParent()
+    for (const [path, mtime] of this.times) this.setFolderTime(path, mtime)
+    return { size: this.size, disk: this.disk, files: this.files }
+  }
+
+  private addRoot(entry: TarEntry): void {
+    if (entry.type !== 'directory') throw invalid('the layer has an entry for its root that is no folder')
+    const path = `/proc/self/fd/${this.root}/.`
+    fs.chownSync(path, entry.uid, entry.gid)
+    fs.chmodSync(path, entry.mode)
+    this.times.set('', entry.mtime)
+  }
+
+  private make(entry: TarEntry, path: string, folder: string, name: string): void {
+    const at = this.inside(folder, name)
+    try {
+      this.create(entry, at, path)
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EEXIST') throw error
+      // The same path again: the last one counts, as with tar.
+      if (entry.type !== 'directory' || !fs.lstatSync(at).isDirectory()) {
+        this.removeExisting(at)
+        this.create(entry, at, path)
+      }
+    }
+    if (entry.type === 'link') return
+    if (entry.type !== 'file') fs.lchownSync(at, entry.uid, entry.gid)
+    if (entry.type !== 'file' && entry.type !== 'symlink') fs.chmodSync(at, entry.mode)
+    if (entry.type !== 'file') this.setXattrs(entry, at)
+    if (entry.type === 'directory') this.times.set(path, entry.mtime)
+    else if (entry.type !== 'file') fs.lutimesSync(at, entry.mtime, entry.mtime)
+  }
+
+  private create(entry: TarEntry, at: Buffer, path: string): void {
+    const { type, mode, major, minor } = entry
+    if (type === 'file') this.createFile(entry, at, path)
+    else if (type === 'link') this.link(entry, at)
+    else if (type === 'symlink') fs.symlinkSync(bytes(entry.linkPath), at)
+    else if (type === 'fifo') mkfifo(at, mode)
+    else if (type === 'char') mknod(at, S_IF.CHR | mode, major, minor)
+    else if (type === 'block') mknod(at, S_IF.BLK | mode, major, minor)
+    else {
+      fs.mkdirSync(at, 0o755)
+      this.disk += DISK_BLOCK
+    }
+  }
+
+  private createFile(entry: TarEntry, at: Buffer, path: string): void {
+    this.size += entry.size
+    if (this.size > this.limits.bytes) throw invalid(`the layer has over ${this.limits.bytes} bytes`)
+    const fd = fs.openSync(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    try {
+      for (let done = 0; done < entry.size; ) {
+        const piece = this.file.read(entry.offset + done, Math.min(entry.size - done, 1 << 20))
+        if (piece.length === 0) throw invalid('the layer is cut off')
+        done += writeAll(fd, piece)
+      }
+      fs.fchownSync(fd, entry.uid, entry.gid)
+      fs.fchmodSync(fd, entry.mode)
+      this.setXattrs(entry, at)
+      fs.futimesSync(fd, entry.mtime, entry.mtime)
+      if (entry.size > 0)
+        this.files.push({ path, offset: entry.offset, size: entry.size, inode: fs.fstatSync(fd).ino })
+    } finally {
+      fs.closeSync(fd)
+    }
+    this.disk += Math.ceil(entry.size / DISK_BLOCK) * DISK_BLOCK
+  }
+
+  /** A second name of a file of this layer; the name is looked up inside, and a link at its end not followed. */
+  private link(entry: TarEntry, at: Buffer): void {
+    const source = cleanPath(entry.linkPath)
+    const name = source.slice(source.lastIndexOf('/') + 1)
+    const folder = source.slice(0, Math.max(source.length - name.length - 1, 0))
+    const fd = openInRoot(this.root, asPath(folder), O_PATH | O_DIRECTORY)
+    try {
+      fs.linkSync(bytes(`/proc/self/fd/${fd}/${name}`), at)
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+
+  /** Only what images may carry: overlayfs's own attributes in a layer would reach into other layers. */
+  private setXattrs(entry: TarEntry, at: Buffer): void {
+    for (const [name, value] of entry.xattrs) {
+      if (name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.')))
+        lsetXattr(at, name, value)
+    }
+  }
+
+  private whiteout(path: string): void {
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    if (name === '' || name === '.' || name === '..') throw invalid('the layer deletes an impossible name')
+    const at = this.inside(path.slice(0, Math.max(path.length - name.length - 1, 0)), name)
+    try {
+      makeWhiteout(at)
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EEXIST') throw error
+      if (fs.lstatSync(at).isDirectory()) setOpaque(at)
+    }
+  }
+
+  /** The path of a name in a folder of the layer that nothing can redirect: the folder is held open. */
+  private inside(folder: string, name: string): Buffer {
+    if (this.parent?.path !== folder) {
+      this.leaveParent()
+      this.parent = { path: folder, fd: this.openFolder(folder) }
+    }
+    return bytes(`/proc/self/fd/${this.parent!.fd}/${name}`)
+  }
+
+  private openFolder(folder: string): number {
+    try {
+      return openInRoot(this.root, asPath(folder), O_PATH | O_DIRECTORY)
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ENOENT') throw error
+    }
+    // A tar need not name the folders that its files are in.
+    const made = mkdirAllInRoot(this.root, bytes(folder).toString(), 0o755)
+    this.disk += made.length * DISK_BLOCK
+    return openInRoot(this.root, asPath(folder), O_PATH | O_DIRECTORY)
+  }
+
+  private leaveParent(): void {
+    if (this.parent) fs.closeSync(this.parent.fd)
+    this.parent = undefined
+  }
+
+  private removeExisting(at: Buffer): void {
+    if (!fs.lstatSync(at).isDirectory()) {
+      fs.unlinkSync(at)
+      return
+    }
+    // By a plain name, since the old one may be no text at all.
+    const parent = this.parent!
+    const doomed = `.kernel-replaced-${process.pid}-${this.count}`
+    fs.renameSync(at, `/proc/self/fd/${parent.fd}/${doomed}`)
+    removeInRoot(parent.fd, doomed)
+  }
+
+  private setFolderTime(path: string, mtime: number): void {
+    try {
+      const fd = openInRoot(this.root, asPath(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+      try {
+        fs.futimesSync(fd, mtime, mtime)
+      } finally {
+        fs.closeSync(fd)
+      }
+    } catch (error) {
+      // A later entry may have put something else there.
+      if (!['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as { code?: string }).code ?? '')) throw error
+    }
+  }
+}
+
+/** `/a/./b//c/` is `a/b/c`. @throws invalid where it leads out of the layer */
+export function cleanPath(path: string): string {
+  const parts: string[] = []
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue
+    if (part !== '..') parts.push(part)
+    else if (parts.pop() === undefined)
+      throw invalid(`the layer has an entry that leads out of it: ${JSON.stringify(path)}`)
+  }
+  return parts.join('/')
+}
+
+const join = (folder: string, name: string) => (folder === '' ? name : `${folder}/${name}`)
+const bytes = (path: string): Buffer => Buffer.from(path, 'latin1')
+/** For openat2, which takes bytes as well as text. */
+const asPath = (path: string): string => (path === '' ? '.' : (bytes(path) as unknown as string))
+
+function writeAll(fd: number, piece: Buffer): number {
+  for (let done = 0; done < piece.length; ) done += fs.writeSync(fd, piece, done)
+  return piece.length
+}
