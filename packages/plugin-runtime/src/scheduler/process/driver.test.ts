@@ -1,0 +1,66 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { schedulerSuite } from '@kernel/contracts/testing'
+import { memoryLogger } from '@kernel/kernel/testing'
+import { openDatabase } from '@kernel/state'
+import { describe, expect, it } from 'vitest'
+import { createTreeArtifacts } from './artifacts.ts'
+import { createProcessDriver } from './driver.ts'
+
+async function open(dataDir: string) {
+  const db = openDatabase(join(dataDir, 'runtime.db'), { sync: 'normal' })
+  const artifacts = await createTreeArtifacts({ dataDir })
+  const driver = await createProcessDriver({ dataDir, db, artifacts, instance: 'test', log: memoryLogger() })
+  return { driver, artifacts, db }
+}
+
+async function make() {
+  const dataDir = await mkdtemp(join(tmpdir(), 'process-driver-'))
+  const { driver, db } = await open(dataDir)
+  return {
+    subject: driver,
+    async close() {
+      await driver.close()
+      db.close()
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+describe('keeps the contract of the scheduler', () => {
+  for (const { name, run } of schedulerSuite(make)) it(name, run, 60_000)
+})
+
+it('ends what a killed daemon left running, and keeps the record', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'process-driver-'))
+  const source = await mkdtemp(join(tmpdir(), 'process-source-'))
+  const first = await open(dataDir)
+  const plan = { builder: 'test', dockerfile: { text: '' }, host: { commands: [] }, processes: {} }
+  const { ref } = await first.driver.build(
+    { app: 'a', buildId: 'b', dir: source, plan, secretEnv: {} },
+    () => {},
+  )
+  const spec = {
+    app: 'a',
+    releaseId: 'v1',
+    processType: 'worker',
+    index: 1,
+    name: 'a.worker.1',
+    artifact: ref,
+    env: {},
+  }
+  const { id, pid } = await first.driver.start({ ...spec, command: ['/bin/sh', '-c', 'sleep 300'] })
+  expect(() => process.kill(pid, 0)).not.toThrow()
+
+  const second = await open(dataDir)
+  await first.driver.wait(id)
+  expect(await second.driver.inspect(id)).toMatchObject({ name: 'a.worker.1', status: 'exited' })
+  await second.driver.remove(id)
+  expect(await readdir(join(dataDir, 'workloads'))).toEqual([])
+  for (const { driver, db } of [first, second]) {
+    await driver.close()
+    db.close()
+  }
+  await Promise.all([dataDir, source].map((dir) => rm(dir, { recursive: true })))
+})
