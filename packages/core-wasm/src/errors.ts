@@ -30,6 +30,11 @@ export class TarError extends Error {
     this.code = code
     this.offset = offset
   }
+
+  /** The error again, on this side of a thread's border; its message already names the offset. */
+  static revive(code: TarErrorCode, message: string, offset: number | undefined): TarError {
+    return Object.assign(new TarError(code, message), { offset })
+  }
 }
 
 /** What is wrong with a route table. */

@@ -58,11 +58,6 @@ export function tarPadding(size: number): number {
  * @throws TarError where a path or number cannot be written
  */
 export function writeTarHeader(header: TarHeader): Buffer {
-  return Buffer.from(encodeTarHeader(header))
-}
-
-/** As writeTarHeader, but a view that the next call writes over. */
-export function encodeTarHeader(header: TarHeader): Buffer {
   writer ??= load()
   const { wasm, bytes, input, inputBytes, output, failures } = writer
   const type = header.type ?? '0'
@@ -110,7 +105,7 @@ export function encodeTarHeader(header: TarHeader): Buffer {
   if (length === failures.path) throw new TarError('path', `cannot write a tar entry named ${name(header)}`)
   if (length === failures.link) throw new TarError('path', `cannot write the link target of ${name(header)}`)
   if (length <= 0) throw new TarError('number', `a number of ${name(header)} does not fit into a tar header`)
-  return bytes.subarray(output, output + length) as Buffer
+  return Buffer.from(bytes.subarray(output, output + length))
 }
 
 const EIGHT = new Uint8Array(8)
