@@ -5,7 +5,7 @@ import fs from 'node:fs/promises'
 import { invalid } from '@kernel/contracts'
 import { cleanPath } from '../layers/extract.ts'
 import type { Source } from '../layers/jobs.ts'
-import { type TarEntry, tarEntries, WindowedFile } from '../layers/tar-index.ts'
+import { entriesOf, indexFile, type TarEntry, WindowedFile } from '../layers/tar-file.ts'
 
 /** Entries of an archive: some per layer and image. */
 const MOST_ENTRIES = 100_000
@@ -22,10 +22,8 @@ export class ArchiveReader {
     this.file = file
     const fd = openSync(file, 'r')
     try {
-      for (const entry of tarEntries(new WindowedFile(fd, statSync(file).size))) {
-        if (this.entries.size >= MOST_ENTRIES) throw invalid(`the archive has over ${MOST_ENTRIES} entries`)
-        this.entries.set(cleanPath(entry.path), entry)
-      }
+      const rows = indexFile(new WindowedFile(fd, statSync(file).size), MOST_ENTRIES)
+      for (const entry of entriesOf(rows)) this.entries.set(cleanPath(entry.path), entry)
     } finally {
       closeSync(fd)
     }
@@ -72,10 +70,10 @@ export class ArchiveReader {
     let name = cleanPath(path)
     for (let step = 0; step < LONGEST_LINK_CHAIN; step++) {
       const entry = this.entries.get(name)
-      if (!entry || entry.type === 'directory') return undefined
-      if (entry.type === 'file') return entry
+      if (!entry || entry.kind === 'directory') return undefined
+      if (entry.kind === 'file') return entry
       const folder = name.slice(0, Math.max(name.lastIndexOf('/'), 0))
-      name = cleanPath(entry.type === 'link' ? entry.linkPath : `${folder}/${entry.linkPath}`)
+      name = cleanPath(entry.kind === 'link' ? entry.linkPath : `${folder}/${entry.linkPath}`)
     }
     return undefined
   }

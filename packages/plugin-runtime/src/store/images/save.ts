@@ -6,8 +6,8 @@
  */
 import { createReadStream } from 'node:fs'
 import { type Descriptor, type Digest, notFound } from '@kernel/contracts'
+import { TAR_END, tarPadding, writeTarHeader } from '@kernel/core-wasm'
 import { digestOf } from '../content.ts'
-import { tarHeader } from '../layers/pack.ts'
 import type { StoredImage } from '../records.ts'
 import { familiar, parseReference } from '../reference.ts'
 import type { ImageParts } from './parts.ts'
@@ -17,7 +17,6 @@ const CONFIG = 'application/vnd.oci.image.config.v1+json'
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const LAYER = 'application/vnd.oci.image.layer.v1.tar'
 const INDEX = 'application/vnd.oci.image.index.v1+json'
-const BLOCK = 512
 
 interface Saved {
   image: StoredImage
@@ -62,8 +61,8 @@ async function* archive(parts: ImageParts, images: Saved[]): AsyncGenerator<Uint
   const manifests: Descriptor[] = []
   const items: unknown[] = []
   try {
-    yield tarHeader('blobs/', 0, 0, '5')
-    yield tarHeader('blobs/sha256/', 0, 0, '5')
+    yield writeTarHeader({ path: 'blobs', type: '5' })
+    yield writeTarHeader({ path: 'blobs/sha256', type: '5' })
     const written = new Set<Digest>()
     for (const { image, tags } of images) {
       const layers = image.config.rootfs.diff_ids.map((digest): Descriptor => {
@@ -93,7 +92,7 @@ async function* archive(parts: ImageParts, images: Saved[]): AsyncGenerator<Uint
     yield* file('manifest.json', document(items))
     yield* file('oci-layout', document({ imageLayoutVersion: '1.0.0' }))
     yield* file('repositories', document(repositories(images)))
-    yield Buffer.alloc(2 * BLOCK)
+    yield TAR_END
   } finally {
     release()
   }
@@ -128,7 +127,7 @@ async function* layerBlob(parts: ImageParts, diffId: Digest): AsyncGenerator<Uin
   // The tar has to be whole and verified before its first byte goes out.
   const tar = await parts.layers.openTar(diffId)
   try {
-    yield tarHeader(blobPath(diffId), tar.size, 0)
+    yield writeTarHeader({ path: blobPath(diffId), size: tar.size })
     yield* createReadStream(tar.file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>
     yield padding(tar.size)
   } finally {
@@ -139,11 +138,11 @@ async function* layerBlob(parts: ImageParts, diffId: Digest): AsyncGenerator<Uin
 const blob = (digest: Digest, bytes: Uint8Array) => file(blobPath(digest), bytes)
 
 function* file(path: string, bytes: Uint8Array): Generator<Uint8Array> {
-  yield tarHeader(path, bytes.length, 0)
+  yield writeTarHeader({ path, size: bytes.length })
   yield bytes
   yield padding(bytes.length)
 }
 
-const padding = (size: number) => Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK)
+const padding = (size: number) => Buffer.alloc(tarPadding(size))
 const document = (value: unknown) => Buffer.from(JSON.stringify(value))
 const blobPath = (digest: Digest) => `blobs/sha256/${digest.slice('sha256:'.length)}`

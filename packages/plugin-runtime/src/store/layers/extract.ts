@@ -7,6 +7,7 @@
  */
 import fs from 'node:fs'
 import { invalid } from '@kernel/contracts'
+import { OPAQUE_WHITEOUT, type TarEntries, WHITEOUT_PREFIX } from '@kernel/core-wasm'
 import {
   lsetXattr,
   makeWhiteout,
@@ -20,7 +21,8 @@ import {
   S_IF,
   setOpaque,
 } from '@kernel/sys'
-import { type TarEntry, tarEntries, type WindowedFile } from './tar-index.ts'
+import { isLayerXattr } from './pack.ts'
+import { entriesOf, type TarEntry, type WindowedFile } from './tar-file.ts'
 
 export interface ExtractLimits {
   /** Entries of one layer. */
@@ -48,24 +50,23 @@ export interface Extracted {
   files: ExtractedFile[]
 }
 
-const WHITEOUT = '.wh.'
-const OPAQUE = '.wh..wh..opq'
 const DISK_BLOCK = 4096
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = fs.constants
 
 /**
- * Extracts the tar in `file` into `target`, which must be empty and nobody else's. Nothing is ever written
+ * Extracts the tar in `file`, whose entries are `rows`, into `target`, which must be empty and nobody else's. Nothing is ever written
  * outside: parents are resolved with `target` as the root.
  * @throws invalid where an entry leads out, or limits are passed
  */
 export function extractLayer(
   file: WindowedFile,
+  rows: TarEntries,
   target: string,
   limits: ExtractLimits = defaultLimits,
 ): Extracted {
   const extractor = new Extractor(file, target, limits)
   try {
-    for (const entry of tarEntries(file)) extractor.add(entry)
+    for (const entry of entriesOf(rows)) extractor.add(entry)
     return extractor.finish()
   } finally {
     extractor.close()
@@ -106,10 +107,11 @@ class Extractor {
     }
     const name = path.slice(path.lastIndexOf('/') + 1)
     const folder = path.slice(0, Math.max(path.length - name.length - 1, 0))
-    if (name === OPAQUE) this.opaque.push(folder)
+    if (name === OPAQUE_WHITEOUT) this.opaque.push(folder)
     // Other names of this form are aufs's own books, which no image means to carry.
     else if (name.startsWith('.wh..wh.')) return
-    else if (name.startsWith(WHITEOUT)) this.whiteouts.push(join(folder, name.slice(WHITEOUT.length)))
+    else if (name.startsWith(WHITEOUT_PREFIX))
+      this.whiteouts.push(join(folder, name.slice(WHITEOUT_PREFIX.length)))
     else this.make(entry, path, folder, name)
   }
 
@@ -126,7 +128,7 @@ class Extractor {
   }
 
   private addRoot(entry: TarEntry): void {
-    if (entry.type !== 'directory') throw invalid('the layer has an entry for its root that is no folder')
+    if (entry.kind !== 'directory') throw invalid('the layer has an entry for its root that is no folder')
     const path = `/proc/self/fd/${this.root}/.`
     fs.chownSync(path, entry.uid, entry.gid)
     fs.chmodSync(path, entry.mode)
@@ -140,27 +142,27 @@ class Extractor {
     } catch (error) {
       if ((error as { code?: string }).code !== 'EEXIST') throw error
       // The same path again: the last one counts, as with tar.
-      if (entry.type !== 'directory' || !fs.lstatSync(at).isDirectory()) {
+      if (entry.kind !== 'directory' || !fs.lstatSync(at).isDirectory()) {
         this.removeExisting(at)
         this.create(entry, at, path)
       }
     }
-    if (entry.type === 'link') return
-    if (entry.type !== 'file') fs.lchownSync(at, entry.uid, entry.gid)
-    if (entry.type !== 'file' && entry.type !== 'symlink') fs.chmodSync(at, entry.mode)
-    if (entry.type !== 'file') this.setXattrs(entry, at)
-    if (entry.type === 'directory') this.times.set(path, entry.mtime)
-    else if (entry.type !== 'file') fs.lutimesSync(at, entry.mtime, entry.mtime)
+    if (entry.kind === 'link') return
+    if (entry.kind !== 'file') fs.lchownSync(at, entry.uid, entry.gid)
+    if (entry.kind !== 'file' && entry.kind !== 'symlink') fs.chmodSync(at, entry.mode)
+    if (entry.kind !== 'file') this.setXattrs(entry, at)
+    if (entry.kind === 'directory') this.times.set(path, entry.mtime)
+    else if (entry.kind !== 'file') fs.lutimesSync(at, entry.mtime, entry.mtime)
   }
 
   private create(entry: TarEntry, at: Buffer, path: string): void {
-    const { type, mode, major, minor } = entry
-    if (type === 'file') this.createFile(entry, at, path)
-    else if (type === 'link') this.link(entry, at)
-    else if (type === 'symlink') fs.symlinkSync(bytes(entry.linkPath), at)
-    else if (type === 'fifo') mkfifo(at, mode)
-    else if (type === 'char') mknod(at, S_IF.CHR | mode, major, minor)
-    else if (type === 'block') mknod(at, S_IF.BLK | mode, major, minor)
+    const { kind, mode, major, minor } = entry
+    if (kind === 'file') this.createFile(entry, at, path)
+    else if (kind === 'link') this.link(entry, at)
+    else if (kind === 'symlink') fs.symlinkSync(bytes(entry.linkPath), at)
+    else if (kind === 'fifo') mkfifo(at, mode)
+    else if (kind === 'char') mknod(at, S_IF.CHR | mode, major, minor)
+    else if (kind === 'block') mknod(at, S_IF.BLK | mode, major, minor)
     else {
       fs.mkdirSync(at, 0o755)
       this.disk += DISK_BLOCK
@@ -204,10 +206,7 @@ class Extractor {
 
   /** Only what images may carry: overlayfs's own attributes in a layer would reach into other layers. */
   private setXattrs(entry: TarEntry, at: Buffer): void {
-    for (const [name, value] of entry.xattrs) {
-      if (name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.')))
-        lsetXattr(at, name, value)
-    }
+    for (const [name, value] of entry.xattrs ?? []) if (isLayerXattr(name)) lsetXattr(at, name, value)
   }
 
   private whiteout(path: string): void {

@@ -3,17 +3,18 @@
  * Arguments and answers are plain values that cross the thread's border.
  * @module
  */
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Digest, failed, invalid } from '@kernel/contracts'
+import type { TarEntries } from '@kernel/core-wasm'
 import { O_PATH, openInRoot, openRoot, removeInRoot } from '@kernel/sys'
 import { compressionOf, decompressed } from './decompress.ts'
 import { cleanPath, defaultLimits, type ExtractedFile, type ExtractLimits, extractLayer } from './extract.ts'
 import { type PackOptions, packLayer } from './pack.ts'
 import { assembleTar, writeRecipe } from './recipe.ts'
-import { tarEntries, WindowedFile } from './tar-index.ts'
+import { entriesOf, indexFile, TarIndexer, WindowedFile } from './tar-file.ts'
 
 /** A file, or a part of one. */
 export interface Source {
@@ -57,12 +58,12 @@ async function unpack(
   report: Report,
 ): Promise<UnpackedInfo> {
   const limits = job.limits ?? defaultLimits
-  const tar = await uncompressedTar(job.source, job.scratch, limits.bytes, report)
+  const tar = await uncompressedTar(job.source, job.scratch, limits, report)
   try {
     if (job.diffId && tar.diffId !== job.diffId)
       throw invalid(`the layer is damaged: its content has the digest ${tar.diffId}, expected ${job.diffId}`)
     const file = new WindowedFile(tar.fd, tar.tarSize, tar.offset)
-    const { files, size, disk } = extractLayer(file, job.target, limits)
+    const { files, size, disk } = extractLayer(file, tar.rows, job.target, limits)
     if (job.recipe) writeRecipe(file, job.target, files, job.recipe)
     return { diffId: tar.diffId, tarSize: tar.tarSize, size, disk }
   } finally {
@@ -83,9 +84,9 @@ function adopt(job: { tar: string; layer: string; recipe: string }): { size: num
     const file = new WindowedFile(fd, fs.fstatSync(fd).size)
     const files: ExtractedFile[] = []
     let [size, disk] = [0, 4096]
-    for (const entry of tarEntries(file)) {
-      if (entry.type === 'directory') disk += 4096
-      if (entry.type !== 'file' || entry.size === 0) continue
+    for (const entry of entriesOf(indexFile(file, Number.MAX_SAFE_INTEGER))) {
+      if (entry.kind === 'directory') disk += 4096
+      if (entry.kind !== 'file' || entry.size === 0) continue
       size += entry.size
       disk += Math.ceil(entry.size / 4096) * 4096
       const path = cleanPath(entry.path)
@@ -115,7 +116,9 @@ async function assemble(
     )
   }
   const hash = createHash('sha256')
-  const tarSize = await expand({ file: job.blob }, job.out, hash, Number.MAX_SAFE_INTEGER, report)
+  const tarSize = await expand({ file: job.blob }, job.out, Number.MAX_SAFE_INTEGER, report, (piece) =>
+    hash.update(piece),
+  )
   return matching(job.diffId, { diffId: `sha256:${hash.digest('hex')}`, tarSize })
 }
 
@@ -151,9 +154,10 @@ function remove(job: { path: string }): boolean {
 async function uncompressedTar(
   source: Source,
   scratch: string,
-  limit: number,
+  limits: ExtractLimits,
   report: Report,
-): Promise<TarInfo & { fd: number; offset: number }> {
+): Promise<TarInfo & { fd: number; offset: number; rows: TarEntries }> {
+  const indexer = new TarIndexer(limits.entries)
   const hash = createHash('sha256')
   const { size, compression } = look(source)
   if (compression === 'none') {
@@ -164,14 +168,19 @@ async function uncompressedTar(
       const got = fs.readSync(fd, buffer, 0, Math.min(buffer.length, size - done), offset + done)
       if (got === 0) break
       hash.update(buffer.subarray(0, got))
+      indexer.push(buffer.subarray(0, got))
       done += got
       report(done, size)
     }
-    return { fd, offset, diffId: `sha256:${hash.digest('hex')}`, tarSize: size }
+    return { fd, offset, rows: indexer.end(), diffId: `sha256:${hash.digest('hex')}`, tarSize: size }
   }
   try {
-    const tarSize = await expand(source, scratch, hash, limit, report)
-    return { fd: fs.openSync(scratch, 'r'), offset: 0, diffId: `sha256:${hash.digest('hex')}`, tarSize }
+    const tarSize = await expand(source, scratch, limits.bytes, report, (piece) => {
+      hash.update(piece)
+      indexer.push(piece)
+    })
+    const rows = indexer.end()
+    return { fd: fs.openSync(scratch, 'r'), offset: 0, rows, diffId: `sha256:${hash.digest('hex')}`, tarSize }
   } finally {
     fs.rmSync(scratch, { force: true })
   }
@@ -189,13 +198,13 @@ function look(source: Source): { size: number; compression: ReturnType<typeof co
   }
 }
 
-/** Decompresses `source` to the file `out`; answers the bytes written. */
+/** Decompresses `source` to the file `out`, showing each piece to `see`; answers the bytes written. */
 async function expand(
   source: Source,
   out: string,
-  hash: Hash,
   limit: number,
   report: Report,
+  see: (piece: Buffer) => void,
 ): Promise<number> {
   const { size, compression } = look(source)
   const start = source.offset ?? 0
@@ -208,7 +217,7 @@ async function expand(
       for await (const piece of pieces) {
         total += piece.length
         if (total > limit) throw invalid(`the layer has over ${limit} bytes when it is decompressed`)
-        hash.update(piece)
+        see(piece)
         report(input.bytesRead, size)
         yield piece
       }
@@ -222,7 +231,7 @@ async function expand(
   return total
 }
 
-function writeHashed(out: string, produce: (write: (piece: Buffer) => void) => void): TarInfo {
+function writeHashed(out: string, produce: (write: (piece: Uint8Array) => void) => void): TarInfo {
   const hash = createHash('sha256')
   const fd = fs.openSync(out, 'w', 0o600)
   // Headers are small: gathered, they cost one call a MiB.
@@ -237,9 +246,10 @@ function writeHashed(out: string, produce: (write: (piece: Buffer) => void) => v
     produce((piece) => {
       tarSize += piece.length
       for (let done = 0; done < piece.length; ) {
-        const taken = piece.copy(gathered, used, done)
-        used += taken
-        done += taken
+        const part = piece.subarray(done, done + gathered.length - used)
+        gathered.set(part, used)
+        used += part.length
+        done += part.length
         if (used === gathered.length) flush()
       }
     })

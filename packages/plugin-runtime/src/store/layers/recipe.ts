@@ -12,7 +12,7 @@ import zlib from 'node:zlib'
 import { failed } from '@kernel/contracts'
 import { O_PATH, openInRoot, openRoot } from '@kernel/sys'
 import type { ExtractedFile } from './extract.ts'
-import type { WindowedFile } from './tar-index.ts'
+import type { WindowedFile } from './tar-file.ts'
 
 const HEAD = 16
 const PIECE = 1 << 20
@@ -31,7 +31,7 @@ export function writeRecipe(file: WindowedFile, layer: string, files: ExtractedF
     position = end + size
   }
   for (const { path, offset, size } of unchanged(layer, files)) literal(offset, path, size)
-  literal(file.end, '', 0)
+  literal(file.size, '', 0)
   fs.writeFileSync(out, zlib.zstdCompressSync(Buffer.concat(parts)), { mode: 0o600 })
 }
 
