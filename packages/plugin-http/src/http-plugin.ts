@@ -33,7 +33,7 @@ export const http = definePlugin({
     if (webRoot !== undefined && dashboard === undefined) ctx.log.warn(`There is no dashboard in ${webRoot}`)
 
     const server = createServer({
-      mounts: new Mounts(),
+      mounts: new Mounts(graceSec * 1000),
       tokens,
       sessions,
       metrics,

@@ -19,10 +19,16 @@ export interface Call {
 /** The URL space of the server: prefixes and who answers for them. */
 export class Mounts {
   readonly #mounts: Mount[] = []
+  readonly #graceMs: number
+
+  /** @param graceMs how long calls under way may take when their mount is taken away */
+  constructor(graceMs: number) {
+    this.#graceMs = graceMs
+  }
 
   /**
    * Adds a mount. What is returned takes it away: new requests get 503, streams are told to end, and the
-   * promise resolves when the last call has ended.
+   * promise resolves when the last call has ended, or after the time of grace.
    */
   add(prefix: string, handle: HttpHandler, options: MountOptions): () => Promise<void> {
     const mount: Mount = { prefix, handle, options, calls: new Set() }
@@ -34,7 +40,10 @@ export class Mounts {
       // It stays as a sign that there was something: "is stopping" is truer than "not found".
       mount.handle = refuse
       for (const call of mount.calls) call.abort(stopping())
-      await Promise.all([...mount.calls].map((call) => call.ended))
+      const late = Promise.withResolvers<void>()
+      const timer = setTimeout(late.resolve, this.#graceMs)
+      await Promise.race([Promise.all([...mount.calls].map((call) => call.ended)), late.promise])
+      clearTimeout(timer)
     }
   }
 

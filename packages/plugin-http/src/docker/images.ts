@@ -1,0 +1,172 @@
+import { type ImageDetail, type ImageSummary, invalid, notSupported } from '@kernel/contracts'
+import { queryFilters } from './filters.ts'
+import { answerJson } from './json.ts'
+import { boolQuery, pathName } from './queries.ts'
+import { parseRegistryAuth } from './registry-auth.ts'
+import { progressStream, streamBody } from './streams.ts'
+import { unixSeconds } from './times.ts'
+import type { DockerContext, DockerServices } from './types.ts'
+
+/** Images: what there is, and what comes in and goes out. */
+export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
+  async function listImages(context: DockerContext) {
+    const filters = queryFilters(context)
+    // Until 1.41 a name came in a query of its own.
+    const name = context.req.query('filter')
+    if (name) filters.reference = [...(filters.reference ?? []), name]
+    const list = await images.list({ all: boolQuery(context, 'all'), filters })
+    return answerJson(list.map((image) => listEntry(image, context.var.version.minor)))
+  }
+
+  async function inspectImage(context: DockerContext) {
+    const image = await images.inspect(pathName(context, 'name'))
+    return answerJson(inspectBody(image, context.var.version.minor))
+  }
+
+  async function imageHistory(context: DockerContext) {
+    const history = await images.history(pathName(context, 'name'))
+    return answerJson(
+      history.map(({ id, created, created_by, tags, size, comment }) => ({
+        Comment: comment ?? '',
+        Created: created === undefined ? 0 : unixSeconds(created),
+        CreatedBy: created_by ?? '',
+        Id: id,
+        Size: size,
+        Tags: tags.length > 0 ? tags : null,
+      })),
+    )
+  }
+
+  /** `POST /images/create`: pulls. */
+  async function createImage(context: DockerContext) {
+    const name = context.req.query('fromImage')
+    if (!name) {
+      if (context.req.query('fromSrc') !== undefined)
+        throw notSupported(
+          'Importing a file system as an image is not served: build it, or load an image archive',
+        )
+      throw invalid('fromImage is missing: it names the image to pull')
+    }
+    const ref = reference(name, context.req.query('tag'))
+    const auth = parseRegistryAuth(context.req.header('x-registry-auth'))
+    const platform = context.req.query('platform')
+    const { signal } = context.env
+    return progressStream(async (report) => {
+      await images.pull(ref, { signal, ...(auth && { auth }), ...(platform && { platform }) }, report)
+      return []
+    })
+  }
+
+  async function tagImage(context: DockerContext) {
+    const repository = context.req.query('repo')
+    if (!repository) throw invalid('invalid reference format: repo is missing')
+    await images.tag(pathName(context, 'name'), reference(repository, context.req.query('tag')))
+    return new Response(null, { status: 201 })
+  }
+
+  async function deleteImage(context: DockerContext) {
+    const options = { force: boolQuery(context, 'force'), noPrune: boolQuery(context, 'noprune') }
+    const removed = await images.remove(pathName(context, 'name'), options)
+    return answerJson(
+      removed.map((item) => ('untagged' in item ? { Untagged: item.untagged } : { Deleted: item.deleted })),
+    )
+  }
+
+  async function loadImages(context: DockerContext) {
+    const { body } = context.req.raw
+    if (body === null) throw invalid('The body is missing: it is a tar archive of images')
+    const quiet = boolQuery(context, 'quiet')
+    return progressStream(async (report) => {
+      const loaded = await images.load(body, (message) => {
+        if (!quiet) report(message)
+      })
+      // Clients look for these lines; whatever the store says itself is progress only.
+      return loaded.map((ref) => ({
+        stream: `${ref.startsWith('sha256:') ? 'Loaded image ID' : 'Loaded image'}: ${ref}\n`,
+      }))
+    })
+  }
+
+  async function saveImages(refs: string[]) {
+    const archive = await images.save(refs)
+    return new Response(streamBody(archive), { headers: { 'Content-Type': 'application/x-tar' } })
+  }
+  const getImage = (context: DockerContext) => saveImages([pathName(context, 'name')])
+  const getImages = (context: DockerContext) => {
+    const names = context.req.queries('names') ?? []
+    if (names.length === 0) throw invalid('names is missing: it says which images go into the archive')
+    return saveImages(names.flatMap((name) => name.split(',')))
+  }
+
+  async function pruneImages(context: DockerContext) {
+    const { deleted, spaceReclaimed } = await images.prune({ filters: queryFilters(context) })
+    const items = deleted.map((item) => (item.startsWith('sha256:') ? { Deleted: item } : { Untagged: item }))
+    return answerJson({ ImagesDeleted: items.length > 0 ? items : null, SpaceReclaimed: spaceReclaimed })
+  }
+
+  function searchImages(): Response {
+    throw notSupported('Searching needs the index of Docker Hub; look there: https://hub.docker.com/search')
+  }
+
+  return {
+    listImages,
+    inspectImage,
+    imageHistory,
+    createImage,
+    tagImage,
+    deleteImage,
+    loadImages,
+    getImage,
+    getImages,
+    pruneImages,
+    searchImages,
+  }
+}
+
+/** Name and tag as the queries have them; the tag may be a digest, and the name may hold either already. */
+export function reference(name: string, tag: string | undefined): string {
+  if (!tag) return name
+  return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`
+}
+
+/** An entry of `GET /images/json` (definition ImageSummary). */
+export function listEntry(image: ImageSummary, minor: number) {
+  // Before 1.43 untagged images had a name that says so.
+  const unnamed = minor < 43
+  return {
+    Containers: minor >= 51 ? image.containers : -1,
+    Created: unixSeconds(image.created),
+    Id: image.id,
+    Labels: image.labels,
+    ParentId: image.parentId,
+    RepoDigests: image.repoDigests.length === 0 && unnamed ? ['<none>@<none>'] : image.repoDigests,
+    RepoTags: image.repoTags.length === 0 && unnamed ? ['<none>:<none>'] : image.repoTags,
+    SharedSize: -1,
+    Size: image.size,
+    ...(minor < 44 && { VirtualSize: image.size }),
+  }
+}
+
+/** `GET /images/{name}/json` (definition ImageInspect). */
+function inspectBody(image: ImageDetail, minor: number) {
+  const { config } = image
+  return {
+    Id: image.id,
+    RepoTags: image.repoTags,
+    RepoDigests: image.repoDigests,
+    Parent: image.parentId,
+    Comment: config.history?.at(-1)?.comment ?? '',
+    Created: image.created,
+    DockerVersion: '',
+    Author: config.author ?? '',
+    Config: config.config ?? {},
+    Architecture: config.architecture,
+    ...(config.variant && { Variant: config.variant }),
+    Os: config.os,
+    Size: image.size,
+    ...(minor < 44 && { VirtualSize: image.size }),
+    GraphDriver: { Data: null, Name: 'overlay2' },
+    RootFS: { Type: 'layers', Layers: image.diffIds },
+    Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
+  }
+}

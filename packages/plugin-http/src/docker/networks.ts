@@ -1,0 +1,61 @@
+import { invalid } from '@kernel/contracts'
+import { networkConnect, networkCreate, networkDisconnect } from './bodies.ts'
+import { queryFilters } from './filters.ts'
+import { answerJson, readJson } from './json.ts'
+import { pathName } from './queries.ts'
+import type { DockerContext, DockerServices } from './types.ts'
+
+export function networkHandlers({ networks }: Pick<DockerServices, 'networks'>) {
+  async function listNetworks(context: DockerContext) {
+    const list = await networks.list({ filters: queryFilters(context) })
+    // Since 1.28 who is in a network is told by inspect only.
+    return answerJson(
+      context.var.version.minor < 28 ? list : list.map((network) => ({ ...network, Containers: {} })),
+    )
+  }
+
+  async function inspectNetwork(context: DockerContext) {
+    return answerJson(await networks.inspect(pathName(context)))
+  }
+
+  async function createNetwork(context: DockerContext) {
+    const { Name, ...body } = networkCreate(await readJson(context.req.raw), '')
+    if (!Name) throw invalid('invalid network name: it is empty')
+    const { id, warning } = await networks.create({ ...body, Name })
+    return answerJson({ Id: id, Warning: warning }, 201)
+  }
+
+  async function connectNetwork(context: DockerContext) {
+    const { Container, EndpointConfig } = networkConnect(await readJson(context.req.raw), '')
+    if (!Container) throw invalid('invalid container name or ID: it is empty')
+    await networks.connect(pathName(context), Container, EndpointConfig)
+    return new Response(null, { status: 200 })
+  }
+
+  async function disconnectNetwork(context: DockerContext) {
+    const { Container, Force } = networkDisconnect(await readJson(context.req.raw), '')
+    if (!Container) throw invalid('invalid container name or ID: it is empty')
+    await networks.disconnect(pathName(context), Container, { force: Force ?? false })
+    return new Response(null, { status: 200 })
+  }
+
+  async function deleteNetwork(context: DockerContext) {
+    await networks.remove(pathName(context))
+    return new Response(null, { status: 204 })
+  }
+
+  async function pruneNetworks(context: DockerContext) {
+    const { deleted } = await networks.prune({ filters: queryFilters(context) })
+    return answerJson({ NetworksDeleted: deleted.length > 0 ? deleted : null })
+  }
+
+  return {
+    listNetworks,
+    inspectNetwork,
+    createNetwork,
+    connectNetwork,
+    disconnectNetwork,
+    deleteNetwork,
+    pruneNetworks,
+  }
+}

@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { stringifyJson } from './json.ts'
+import { boolQuery, pathName } from './queries.ts'
+import { streamBody } from './streams.ts'
+import type { DockerContext, DockerServices } from './types.ts'
+
+const zeroTime = '0001-01-01T00:00:00Z'
+/** The clients compute rates from two samples a second apart, as dockerd takes them. */
+const periodMs = 1000
+
+type Sample = Record<string, unknown>
+
+/** `GET /containers/{id}/stats`: each second; or two samples (`stream=0`); or one (`one-shot=1`). */
+export function statsHandlers({ containers }: Pick<DockerServices, 'containers'>) {
+  async function containerStats(context: DockerContext) {
+    const { Id, Name } = await containers.inspect(pathName(context))
+    const stream = boolQuery(context, 'stream', true)
+    const oneShot = boolQuery(context, 'one-shot')
+    const { signal } = context.env
+
+    async function take(previous: Sample | undefined): Promise<Sample> {
+      const { State } = await containers.inspect(Id)
+      const sample: Sample = State.Running
+        ? { read: new Date().toISOString(), ...(await containers.stats(Id)) }
+        : { read: zeroTime, cpu_stats: {}, memory_stats: {}, pids_stats: {} }
+      return {
+        ...sample,
+        name: Name,
+        id: Id,
+        preread: previous?.read ?? zeroTime,
+        precpu_stats: previous?.cpu_stats ?? {},
+      }
+    }
+
+    async function* samples() {
+      let last = await take(undefined)
+      const running = last.read !== zeroTime
+      // Alone, a first sample says nothing about rates; a stopped container has none.
+      if (!stream && !oneShot && running) {
+        await sleep(periodMs, undefined, { signal })
+        last = await take(last)
+      }
+      yield `${stringifyJson(last)}\n`
+      while (stream) {
+        await sleep(periodMs, undefined, { signal })
+        last = await take(last)
+        yield `${stringifyJson(last)}\n`
+      }
+    }
+    return new Response(streamBody(untilGone(samples())), { headers: { 'Content-Type': 'application/json' } })
+  }
+  return { containerStats }
+}
+
+/** The client left, or the container was removed meanwhile: either way the stream is over. */
+async function* untilGone(samples: AsyncIterable<string>): AsyncGenerator<string> {
+  try {
+    yield* samples
+  } catch {
+    return
+  }
+}

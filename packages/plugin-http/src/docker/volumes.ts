@@ -1,0 +1,35 @@
+import { volumeCreate } from './bodies.ts'
+import { queryFilters } from './filters.ts'
+import { answerJson, readJson } from './json.ts'
+import { boolQuery, pathName } from './queries.ts'
+import type { DockerContext, DockerServices } from './types.ts'
+
+export function volumeHandlers({ volumes }: Pick<DockerServices, 'volumes'>) {
+  async function listVolumes(context: DockerContext) {
+    return answerJson({ Volumes: await volumes.list({ filters: queryFilters(context) }), Warnings: null })
+  }
+
+  async function inspectVolume(context: DockerContext) {
+    return answerJson(await volumes.inspect(pathName(context, 'name')))
+  }
+
+  async function createVolume(context: DockerContext) {
+    const body = volumeCreate((await readJson(context.req.raw, { allowEmpty: true })) ?? {}, '')
+    return answerJson(await volumes.create(body), 201)
+  }
+
+  async function deleteVolume(context: DockerContext) {
+    await volumes.remove(pathName(context, 'name'), { force: boolQuery(context, 'force') })
+    return new Response(null, { status: 204 })
+  }
+
+  /** Until 1.42 named volumes went too. */
+  async function pruneVolumes(context: DockerContext) {
+    const filters = queryFilters(context)
+    if (context.var.version.minor < 42) filters.all ??= ['true']
+    const { deleted, spaceReclaimed } = await volumes.prune({ filters })
+    return answerJson({ VolumesDeleted: deleted.length > 0 ? deleted : null, SpaceReclaimed: spaceReclaimed })
+  }
+
+  return { listVolumes, inspectVolume, createVolume, deleteVolume, pruneVolumes }
+}
