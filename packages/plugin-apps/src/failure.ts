@@ -1,0 +1,14 @@
+/** Failures in words for the people who wait for a deploy. @module */
+import { failed, type Problem, problemOf } from '@kernel/contracts'
+import { describeError } from '@kernel/kernel'
+
+/** The problem behind an error; anything else becomes `failed`, with the original as its cause. */
+export function asProblem(error: unknown): Problem {
+  return problemOf(error) ?? failed(describeError(error), { cause: error })
+}
+
+/** Nothing to do: what was to go is gone already. */
+export const ignoreMissing = (error: unknown): void => {
+  const kind = problemOf(error)?.kind
+  if (kind !== 'not-found' && kind !== 'not-modified') throw error
+}

@@ -1,0 +1,134 @@
+/** Whether a process is fit to serve: its checks of app.json, or else that its port answers. @module */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type CheckSettings, failed, type Scheduler, type Workload } from '@kernel/contracts'
+import { describeError } from '@kernel/kernel'
+import type { Settings } from '../settings.ts'
+import type { Healthcheck } from '../source/app-json.ts'
+import type { AppRecord, ReleaseRecord } from '../store/records.ts'
+import { probeCommand, probeHttp, probePort, retry } from './probe.ts'
+
+/** The settings of an app: what was set for it, above the plugin's. */
+export function checkSettings(app: AppRecord, settings: Settings, release?: ReleaseRecord): CheckSettings {
+  const { enabled, path, timeout, attemptTimeout, waitToRetire } = app.checks
+  const declared = release?.healthchecks.web?.find((check) => check.path !== undefined)?.path
+  const effective = path ?? declared
+  return {
+    enabled,
+    ...(effective !== undefined && { path: effective }),
+    timeout: timeout ?? settings.checkTimeoutSec,
+    attemptTimeout: attemptTimeout ?? settings.attemptTimeoutSec,
+    waitToRetire: waitToRetire ?? settings.waitToRetireSec,
+  }
+}
+
+/** `web.1` */
+export const processName = ({ processType, index }: Pick<Workload, 'processType' | 'index'>) =>
+  `${processType}.${index}`
+
+export interface CheckPlan {
+  checks: Healthcheck[]
+  settings: CheckSettings
+  uptimeSec: number
+  hostHeader: string
+}
+
+/** The checks of one process type of a release. `liveness` ones are asked for by `checks:run` alone. */
+export function checkPlan(
+  app: AppRecord,
+  release: ReleaseRecord,
+  type: string,
+  { settings, hostHeader, liveness = false }: { settings: Settings; hostHeader: string; liveness?: boolean },
+): CheckPlan {
+  const own = (release.healthchecks[type] ?? []).filter((check) => liveness || check.type !== 'liveness')
+  // A path that the owner has set stands above the one that the source declares.
+  const { path } = app.checks
+  const checks: Healthcheck[] =
+    type === 'web' && path !== undefined
+      ? [...own.filter((check) => check.path === undefined), { type: 'startup', path }]
+      : own
+  return {
+    checks,
+    settings: checkSettings(app, settings, release),
+    uptimeSec: settings.uptimeSec,
+    hostHeader,
+  }
+}
+
+/**
+ * Resolves when the process has passed all its checks.
+ * @throws failed as soon as it exits, where a check has used up its attempts, or when the time is over
+ */
+export async function awaitReady(
+  scheduler: Scheduler,
+  workload: Workload,
+  plan: CheckPlan,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = processName(workload)
+  const { timeout } = plan.settings
+  const over = new AbortController()
+  const limit = AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeout * 1000)])
+  const exit = scheduler.wait(workload.id, over.signal).then(
+    ({ exitCode, error }) => {
+      throw failed(`${name} exited with code ${exitCode}${error ? ` (${error})` : ''} before it was ready`)
+    },
+    (error) => {
+      throw failed(`${name} is gone: ${describeError(error)}`, { cause: error })
+    },
+  )
+  const passed = Promise.all(runChecks(scheduler, workload, plan, limit)).catch((error) => {
+    signal.throwIfAborted()
+    const late = limit.aborted ? ` within ${timeout} s` : ''
+    throw failed(`${name} did not pass its checks${late}: ${describeError(error)}`, { cause: error })
+  })
+  // The signal may come while a check sits in a foreign call; nobody waits for that one.
+  const aborted = new Promise<never>((_, reject) =>
+    limit.addEventListener('abort', () => signal.aborted && reject(signal.reason)),
+  )
+  for (const outcome of [exit, passed, aborted]) outcome.catch(() => {})
+  try {
+    signal.throwIfAborted()
+    await Promise.race([exit, passed, aborted])
+    const now = await scheduler.inspect(workload.id)
+    if (now.status !== 'running' || now.restartCount > workload.restartCount)
+      throw failed(`${name} exited with code ${now.exitCode ?? 'unknown'} before it was ready`)
+  } finally {
+    over.abort()
+  }
+}
+
+function runChecks(
+  scheduler: Scheduler,
+  { id, address, processType }: Workload,
+  { checks, settings, uptimeSec, hostHeader }: CheckPlan,
+  signal: AbortSignal,
+): Array<Promise<void>> {
+  const attemptMs = settings.attemptTimeout * 1000
+  const stayUp = (seconds: number) => sleep(seconds * 1000, undefined, { signal })
+  if (checks.length === 0)
+    return [address ? retry((s) => probePort(address, s), { attemptMs }, signal) : stayUp(uptimeSec)]
+  return checks.map(async (check) => {
+    const { attempts, wait, timeout, initialDelay, path, port, command, uptime, content } = check
+    if (initialDelay) await sleep(initialDelay * 1000, undefined, { signal })
+    const tries = {
+      attemptMs: timeout === undefined ? attemptMs : timeout * 1000,
+      ...(attempts !== undefined && { attempts }),
+      ...(wait !== undefined && { waitMs: wait * 1000 }),
+    }
+    if (uptime !== undefined) return stayUp(uptime)
+    if (command !== undefined) return retry((s) => probeCommand(scheduler, id, command, s), tries, signal)
+    if (address === undefined) {
+      if (path === undefined && port === undefined) return stayUp(uptimeSec)
+      throw new Error(`process type ${processType} has no port that could be asked; only web has one`)
+    }
+    const target = { host: address.host, port: port ?? address.port }
+    // Attempts are counted from the moment the port answers: until then the process is still starting.
+    await retry((s) => probePort(target, s), { attemptMs: tries.attemptMs }, signal)
+    if (path !== undefined)
+      await retry(
+        (s) => probeHttp({ ...target, path, hostHeader, ...(content !== undefined && { content }) }, s),
+        tries,
+        signal,
+      )
+  })
+}

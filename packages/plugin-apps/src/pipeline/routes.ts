@@ -1,0 +1,117 @@
+/** The routes of an app, and the one place that publishes them. @module */
+import type { Route, Target, Workload } from '@kernel/contracts'
+import { KeyedMutex } from '@kernel/state'
+import { effectiveDomains } from '../domain-names.ts'
+import type { Platform } from '../platform.ts'
+import { processTypes } from '../source/procfile.ts'
+import type { AppRecord } from '../store/records.ts'
+
+/** Where a workload answers; only running ones do. */
+export function targetsOf(workloads: Workload[]): Target[] {
+  return workloads
+    .filter(({ processType, status, address }) => processType === 'web' && status === 'running' && address)
+    .map(({ id, address }) => ({ id, host: address?.host as string, port: address?.port as number }))
+}
+
+/** `up` with targets, `hold` while some are about to come, else `down`. */
+export function routesFor(domains: string[], targets: Target[], coming = false): Route[] {
+  const state = targets.length > 0 ? 'up' : coming ? 'hold' : 'down'
+  return domains.map((host) => ({ host, path: '', state, targets }))
+}
+
+/** Publishes in turn for each app, so that a slow look at the processes never overwrites a newer switch. */
+export class RoutePublisher {
+  readonly #platform: Platform
+  readonly #turns = new KeyedMutex()
+  /** Processes that run, but have not answered yet since they were started again. */
+  readonly #notReady = new Set<string>()
+  /** Apps whose processes are being started again: their requests wait rather than fail. */
+  readonly #coming = new Set<string>()
+
+  constructor(platform: Platform) {
+    this.#platform = platform
+  }
+
+  domains(app: AppRecord): string[] {
+    return effectiveDomains(app, this.#platform)
+  }
+
+  /**
+   * The switch: publishes routes to `workloads`, then writes the records. Where writing fails, the routes of
+   * before are published again. A kill between the two leaves the old records, and the next start goes by them:
+   * nothing was acknowledged.
+   */
+  async switch(app: AppRecord, workloads: Workload[], commit: () => void): Promise<void> {
+    await this.#turns.run(app.name, async () => {
+      await this.#publish(app, routesFor(this.domains(app), targetsOf(workloads)))
+      try {
+        commit()
+      } catch (error) {
+        await this.#restore(app.name)
+        throw error
+      }
+    })
+  }
+
+  /** Brings the routes in line with the records and the processes as they are now. */
+  async refresh(name: string): Promise<void> {
+    await this.#turns.run(name, () => this.#restore(name))
+  }
+
+  /** Runs `change` in the turn of the app, with nothing published meanwhile. */
+  async exclusively<T>(name: string, change: () => Promise<T>): Promise<T> {
+    return this.#turns.run(name, change)
+  }
+
+  /** Leaves a process out of the routes until `markReady`. */
+  markNotReady(id: string): void {
+    this.#notReady.add(id)
+  }
+
+  /** Whether it had been left out. */
+  markReady(id: string): boolean {
+    return this.#notReady.delete(id)
+  }
+
+  /** Holds requests of an app that has no process yet; `refresh` makes it count. */
+  setComing(name: string, coming: boolean): void {
+    if (coming) this.#coming.add(name)
+    else this.#coming.delete(name)
+  }
+
+  /** Publishes what the records say; for use within `exclusively`. */
+  async restore(name: string): Promise<void> {
+    await this.#restore(name)
+  }
+
+  async #restore(name: string): Promise<void> {
+    const { store } = this.#platform
+    const app = store.findApp(name)
+    if (app?.current === undefined || app.destroying) return this.#platform.router.withdraw(name)
+    const workloads = await liveWorkloads(this.#platform, app)
+    const ready = workloads.filter(({ id }) => !this.#notReady.has(id))
+    const coming =
+      this.#coming.has(name) ||
+      workloads.some(
+        ({ id, processType, status }) =>
+          processType === 'web' &&
+          (status === 'restarting' || (status === 'running' && this.#notReady.has(id))),
+      )
+    await this.#publish(app, routesFor(this.domains(app), targetsOf(ready), coming))
+  }
+
+  async #publish(app: AppRecord, routes: Route[]): Promise<void> {
+    const { router } = this.#platform
+    if (routes.length === 0) await router.withdraw(app.name)
+    else await router.publish(app.name, routes)
+  }
+}
+
+/** The live processes as the scheduler sees them; those that are gone are left out. */
+export async function liveWorkloads({ scheduler }: Platform, app: AppRecord): Promise<Workload[]> {
+  const found = await Promise.all(app.live.map(({ id }) => scheduler.inspect(id).catch(() => undefined)))
+  return found.filter((workload) => workload !== undefined)
+}
+
+/** Whether a release serves requests at all. */
+export const hasWeb = (procfile: Record<string, string>) => processTypes(procfile).includes('web')
