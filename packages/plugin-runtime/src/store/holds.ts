@@ -28,7 +28,7 @@ export class Holds {
     this.fresh.set(id, Date.now())
   }
 
-  /** An image or snapshot refers to it now. */
+  /** An image refers to it now. */
   unmarkFresh(ids: Iterable<string>): void {
     for (const id of ids) this.fresh.delete(id)
   }

@@ -56,19 +56,15 @@ export async function createStore(options: StoreOptions): Promise<Store> {
   const layerParts = { records, content, holds, pool, log, ...(options.limits && { limits: options.limits }) }
   const upperDir = (key: string) => join(dataDir, 'snapshots', key, 'upper')
   const layers = await LayerStore.open(join(dataDir, 'layers'), layerParts, upperDir)
-  const snapshots = await OverlaySnapshots.open(join(dataDir, 'snapshots'), {
-    records,
-    layers,
-    holds,
-    pool,
-    log,
-  })
   const parts: ImageParts = {
     ...{ records, content, layers, holds, log },
     emit: options.onEvent ?? (() => {}),
     users: { of: () => [], isRunning: () => false },
   }
-  await collectGarbage(parts)
+  const collect = () => collectGarbage(parts)
+  const snapshotParts = { records, layers, holds, pool, log, collect }
+  const snapshots = await OverlaySnapshots.open(join(dataDir, 'snapshots'), snapshotParts)
+  await collect()
   const archiveLimit = options.archiveLimit ?? 64 * 2 ** 30
   return {
     images: createImageStore(parts, { registry: options.registry ?? {}, archiveLimit }),

@@ -26,6 +26,8 @@ export interface SnapshotParts {
   holds: Holds
   pool: LayerPool
   log: Logger
+  /** Removes the layers that nothing refers to any more. */
+  collect: () => Promise<unknown>
 }
 
 export class OverlaySnapshots implements Snapshots {
@@ -57,7 +59,6 @@ export class OverlaySnapshots implements Snapshots {
         await this.parts.layers.ensureUnpacked(layers)
         if (this.parts.records.hasSnapshot(key)) throw conflict(`the snapshot ${key} exists already`)
         this.parts.records.addSnapshot(key, layers)
-        this.parts.holds.unmarkFresh(layers)
       } finally {
         release()
       }
@@ -99,6 +100,7 @@ export class OverlaySnapshots implements Snapshots {
       if (!this.parts.records.hasSnapshot(key) && !existsSync(this.path(key))) return
       this.parts.records.dropSnapshot(key)
       await this.removeFolders(key)
+      await this.parts.collect()
     })
   }
 

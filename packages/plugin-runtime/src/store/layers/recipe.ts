@@ -43,22 +43,24 @@ function unchanged(layer: string, files: ExtractedFile[]): ExtractedFile[] {
   const owner = new Map(files.map((file) => [file.inode, file]))
   const root = openRoot(layer)
   try {
-    return files.filter((file) => owner.get(file.inode) === file && inodeAt(root, file.path) === file.inode)
+    return files.filter((file) => owner.get(file.inode) === file && isStillThere(root, file))
   } finally {
     fs.closeSync(root)
   }
 }
 
-function inodeAt(root: number, path: string): number | undefined {
+/** An inode that was freed may be something else by now, but then no file of that size. */
+function isStillThere(root: number, { path, inode, size }: ExtractedFile): boolean {
   try {
     const fd = openInRoot(root, bytesAsPath(path), O_PATH | O_NOFOLLOW)
     try {
-      return fs.fstatSync(fd).ino
+      const stat = fs.fstatSync(fd)
+      return stat.isFile() && stat.ino === inode && stat.size === size
     } finally {
       fs.closeSync(fd)
     }
   } catch {
-    return undefined
+    return false
   }
 }
 
