@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import net from 'node:net'
 import { failed } from '@kernel/contracts'
 import { bindUdp, listenTcp } from '@kernel/sys'
 import type { PortRequest } from './port-requests.ts'
@@ -6,10 +7,11 @@ import type { PublishedPort } from './records.ts'
 
 /**
  * Holds published ports by a socket of our own, as docker-proxy does: no other program can take the port, and
- * who tries is told why. Nothing ever arrives at these sockets, since the rules redirect it before.
+ * who tries is told why. Nothing arrives at these sockets as long as our rules redirect it before; where someone
+ * flushed them, visitors are turned away rather than left waiting.
  */
 export class PortHolds {
-  private readonly sockets = new Map<string, number>()
+  private readonly sockets = new Map<string, { close(): void }>()
   private cursor = 0
 
   /**
@@ -45,21 +47,30 @@ export class PortHolds {
     const options = { address: port.hostIp, port: port.hostPort }
     const key = keyOf(port)
     if (this.sockets.has(key)) throw Object.assign(new Error(`${key} is held`), { code: 'EADDRINUSE' })
-    const fd = port.protocol === 'tcp' ? listenTcp({ ...options, backlog: 1 }) : bindUdp(options)
-    this.sockets.set(key, fd)
+    this.sockets.set(key, port.protocol === 'tcp' ? turnAway(listenTcp(options)) : keepOpen(bindUdp(options)))
   }
 
   release(port: PublishedPort): void {
-    const fd = this.sockets.get(keyOf(port))
-    if (fd === undefined) return
+    this.sockets.get(keyOf(port))?.close()
     this.sockets.delete(keyOf(port))
-    fs.closeSync(fd)
   }
 
   close(): void {
-    for (const fd of this.sockets.values()) fs.closeSync(fd)
+    for (const socket of this.sockets.values()) socket.close()
     this.sockets.clear()
   }
+}
+
+function turnAway(fd: number): { close(): void } {
+  const server = net.createServer((socket) => socket.resetAndDestroy())
+  server.on('error', () => {})
+  server.listen({ fd })
+  server.unref()
+  return server
+}
+
+function keepOpen(fd: number): { close(): void } {
+  return { close: () => fs.closeSync(fd) }
 }
 
 function keyOf(port: PublishedPort): string {
