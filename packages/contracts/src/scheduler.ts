@@ -136,5 +136,7 @@ export interface Scheduler {
   /** Artifacts that are in no release may be removed at any time by `removeArtifact`. */
   removeArtifact(ref: string): Promise<{ spaceReclaimed: number }>
   hasArtifact(ref: string): Promise<boolean>
+  /** Every artifact that `build` made and nobody removed, by ref: what a kill left between a build and its release is found here. */
+  listArtifacts?(): Promise<string[]>
 }
 export const Scheduler = defineService<Scheduler>('scheduler')
