@@ -32,7 +32,7 @@ export async function reconcile(
   lifecycle: Lifecycle,
 ): Promise<{ background: Promise<void> }> {
   const { platform, routes, monitor } = floor
-  const { store, scheduler, router, log } = platform
+  const { store, router, log } = platform
   const background: Array<Promise<unknown>> = []
   const later = (what: string, work: Promise<unknown>) =>
     background.push(work.catch((error) => log.error(`Could not ${what}: ${describeError(error)}`, { error })))
@@ -101,11 +101,15 @@ async function unknownWorkloads({ platform: { store, scheduler } }: Floor): Prom
   )
 }
 
-/** Of deploys that did not end, and of releases whose removal did not. */
+/**
+ * Of deploys that did not end, and of releases whose removal did not. Only the driver's list, where it has one,
+ * knows what was built in the moment of the kill.
+ */
 async function removeArtifacts({ platform }: Floor, unfinished: string[]): Promise<void> {
   const { store, scheduler } = platform
   const pruned = store.allReleases().filter((release) => release.pruned)
-  for (const ref of new Set([...unfinished, ...pruned.map(({ artifact }) => artifact)]))
+  const listed = (await scheduler.listArtifacts?.()) ?? []
+  for (const ref of new Set([...unfinished, ...pruned.map(({ artifact }) => artifact), ...listed]))
     if (await scheduler.hasArtifact(ref)) await removeUnusedArtifact(platform, ref)
 }
 

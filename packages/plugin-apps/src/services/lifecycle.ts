@@ -16,7 +16,7 @@ import { liveWorkloads, routesFor, targetsOf } from '../pipeline/routes.ts'
 import type { Floor } from '../pipeline/transition.ts'
 import { announce } from '../platform.ts'
 import type { AppQueue } from '../queue.ts'
-import type { AppRecord, LiveProcess } from '../store/records.ts'
+import type { AppRecord, LiveProcess, ReleaseRecord } from '../store/records.ts'
 
 export interface Lifecycle {
   destroy(name: string): Promise<void>
@@ -68,8 +68,8 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
     const renamed: AppRecord = { ...app, name: newName }
     const domains = effectiveDomains(renamed, platform)
     assertDomainsFree(newName, domains, platform, [name])
-    const runs = app.current !== undefined && !app.stopped
-    const started = runs ? await startUnder(renamed, signal) : []
+    const release = app.current === undefined || app.stopped ? undefined : store.release(name, app.current)
+    const started = release ? await startUnder(renamed, { ...release, app: newName }, signal) : []
     const live = started.map(({ id, processType: type, index }): LiveProcess => ({ id, type, index }))
     const old = await liveWorkloads(platform, app)
     try {
@@ -100,8 +100,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
   }
 
   /** Processes know the app by its name, so they are started anew. */
-  async function startUnder(app: AppRecord, signal: AbortSignal) {
-    const release = { ...store.releaseOf(app), app: app.name }
+  async function startUnder(app: AppRecord, release: ReleaseRecord, signal: AbortSignal) {
     const { procfile } = release
     return launch(platform, {
       app,

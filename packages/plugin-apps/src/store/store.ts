@@ -54,12 +54,6 @@ export function openStore(dbDir: string) {
         throw notFound(`The app ${name} has no release ${id}`, { hint: `See them: releases:list ${name}` })
       return found
     },
-    /** The current release of a record, also of one that has another name by now. @throws not-found */
-    releaseOf(record: AppRecord): ReleaseRecord {
-      const found = releases.get(releaseKey(record.name, record.current ?? ''))
-      if (found === undefined) throw notFound(`The app ${record.name} has no release`)
-      return found
-    },
     /** Newest first. */
     listReleases: (name: string) => releases.list(`${name}/`).sort((a, b) => b.number - a.number),
     allReleases: () => releases.list(),

@@ -54,6 +54,8 @@ export class FakeScheduler implements Scheduler {
   /** Makes the next call of a method fail. */
   readonly failNext = new Map<keyof Scheduler, Error>()
   buildGate: Promise<unknown> = Promise.resolve()
+  /** Called before a process is stopped or removed. */
+  beforeEnd: (workload: Workload) => void = () => {}
   readonly #events: FakeEvents
 
   constructor(events: FakeEvents) {
@@ -147,6 +149,7 @@ export class FakeScheduler implements Scheduler {
   async stop(id: string): Promise<void> {
     this.#fail('stop')
     const process = this.#process(id)
+    this.beforeEnd(process.workload)
     this.journal.push(`stop ${process.workload.processType}.${process.workload.index}`)
     if (process.workload.status !== 'exited') await this.#end(process, 143)
   }
@@ -163,6 +166,7 @@ export class FakeScheduler implements Scheduler {
   async remove(id: string): Promise<void> {
     this.#fail('remove')
     const process = this.#process(id)
+    this.beforeEnd(process.workload)
     this.journal.push(`remove ${process.workload.processType}.${process.workload.index}`)
     if (process.workload.status !== 'exited') await this.#end(process, 137)
     this.processes.delete(id)
@@ -233,6 +237,10 @@ export class FakeScheduler implements Scheduler {
 
   async hasArtifact(ref: string): Promise<boolean> {
     return this.artifacts.has(ref)
+  }
+
+  async listArtifacts(): Promise<string[]> {
+    return [...this.artifacts.keys()]
   }
 
   /** What a process writes. */
