@@ -70,7 +70,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: ['node_modules'] },
-    exclude: { path: ['/dist/', '/build/', 'node_modules'] },
+    exclude: { path: ['/dist/', 'core-wasm/build/', 'node_modules'] },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
       conditionNames: ['source', 'import', 'node', 'default'],
