@@ -2,7 +2,12 @@ import { defineConfig } from 'tsup'
 
 export default defineConfig({
   // static-server is put into images as it is: everything it needs is inside.
-  entry: { index: 'src/index.ts', 'static-server': 'src/base-image/static-server.ts' },
+  // layer-worker is the thread that packs and unpacks layers.
+  entry: {
+    index: 'src/index.ts',
+    'layer-worker': 'src/store/layers/worker.ts',
+    'static-server': 'src/base-image/static-server.ts',
+  },
   noExternal: ['sirv'],
   format: ['esm'],
   target: 'node24',

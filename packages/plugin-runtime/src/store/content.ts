@@ -146,8 +146,11 @@ export class Content {
     return createReadStream(this.path(digest))
   }
 
+  /** Removes the file of a blob whose record is gone. */
   async remove(digest: Digest): Promise<void> {
-    if (!this.has(digest)) await fs.rm(this.path(digest), { force: true })
+    await this.exclusively(digest, async () => {
+      if (!this.has(digest)) await fs.rm(this.path(digest), { force: true })
+    })
   }
 
   /** Two pulls of one blob: the second waits, and finds it here. */
@@ -167,6 +170,13 @@ export class Content {
         ),
       })),
     )
+  }
+
+  /** Makes a blob whose record is gone a partial one again, which the next pull verifies and takes. */
+  async setAside(digest: Digest): Promise<void> {
+    await this.exclusively(digest, async () => {
+      if (!this.has(digest)) await fs.rename(this.path(digest), this.partialPath(digest)).catch(ignoreMissing)
+    })
   }
 
   async removePartial(digest: Digest): Promise<void> {
@@ -194,6 +204,10 @@ export class Content {
 
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
+
+function ignoreMissing(error: { code?: string }): void {
+  if (error.code !== 'ENOENT') throw error
 }
 
 /** Flushes a file, or a folder's names, to the disk. */

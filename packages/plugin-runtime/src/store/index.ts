@@ -64,7 +64,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
   const collect = () => collectGarbage(parts)
   const snapshotParts = { records, layers, holds, pool, log, collect }
   const snapshots = await OverlaySnapshots.open(join(dataDir, 'snapshots'), snapshotParts)
-  await collect()
+  await collectGarbage(parts, { setAside: true })
   const archiveLimit = options.archiveLimit ?? 64 * 2 ** 30
   return {
     images: createImageStore(parts, { registry: options.registry ?? {}, archiveLimit }),

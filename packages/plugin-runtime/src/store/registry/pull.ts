@@ -11,6 +11,7 @@ import {
   type RegistryAuth,
 } from '@kernel/contracts'
 import { storeImage } from '../images/create.ts'
+import { collectGarbage } from '../images/garbage.ts'
 import { parseConfig } from '../images/load.ts'
 import { type ImageParts, shortId } from '../images/parts.ts'
 import { chooseManifest, formatPlatform, hostPlatform, parsePlatform } from '../platform.ts'
@@ -55,7 +56,9 @@ export async function pullImage(
   const tag = ref.digest ? undefined : fullName(ref)
   const before = tag ? parts.records.tag(tag) : parts.records.repoDigest(repository, top.digest)
 
-  const release = parts.holds.hold([manifest.config.digest, ...manifest.layers.map(({ digest }) => digest)])
+  const blobs = [manifest.config.digest, ...manifest.layers.map(({ digest }) => digest)]
+  const release = parts.holds.hold(blobs)
+  let done = false
   try {
     const raw =
       parts.records.image(manifest.config.digest)?.raw ??
@@ -78,10 +81,13 @@ export async function pullImage(
         ? `Status: Downloaded newer image for ${shown}`
         : `Status: Image is up to date for ${shown}`,
     })
+    done = true
     parts.emit({ action: 'pull', id: shown, name: shown })
     return { id: image.id, digest: top.digest, updated }
   } finally {
     release()
+    // After a failure the next pull takes up what has arrived.
+    await collectGarbage(parts, { setAside: !done })
   }
 }
 
