@@ -1,0 +1,87 @@
+/** Every way in ends here: who may do what, then a Git transfer or a command. @module */
+import { notFound, type Problem, problemOf, userAuth } from '@kernel/contracts'
+import type { CallHook, Logger } from '@kernel/kernel'
+import type { Git } from '../git/git.ts'
+import type { Pushes } from '../git/pushes.ts'
+import type { RepositoryStore } from '../git/repositories.ts'
+import { runService } from '../git/service.ts'
+import type { Exchange } from './exchange.ts'
+import { parseRemoteCommand } from './remote-command.ts'
+import { type CliOptions, runCli } from './run-cli.ts'
+
+export interface GitRequest {
+  service: 'receive-pack' | 'upload-pack'
+  app: string
+  /** `--stateless-rpc` and the like. */
+  flags?: string[]
+}
+
+export interface Handlers {
+  /** @throws denied */
+  authorize(user: string, request: GitRequest): Promise<void>
+  /** A Git transfer of someone authorized; answers git's exit code. @throws not-found where nothing was pushed yet */
+  git(request: GitRequest, exchange: Exchange): Promise<number>
+  /** A command line as it comes over SSH; answers its exit code. What goes wrong is written to the client. */
+  command(line: string, exchange: Exchange): Promise<number>
+}
+
+export interface HandlerOptions extends CliOptions {
+  git: Git
+  store: RepositoryStore
+  pushes: Pushes
+  call: CallHook
+  log: Logger
+  detachedMs: number
+}
+
+export function createHandlers(options: HandlerOptions): Handlers {
+  const { git, store, pushes, call, log, stop, detachedMs } = options
+
+  async function authorize(user: string, { service, app }: GitRequest): Promise<void> {
+    await call(userAuth, { user, command: [`git-${service}`, app], app })
+  }
+
+  async function transfer(request: GitRequest, exchange: Exchange): Promise<number> {
+    const { service, app, flags } = request
+    const common = { git, service, flags, exchange, stop, detachedMs }
+    if (service === 'upload-pack') {
+      const repository = await store.find(app)
+      if (!repository)
+        throw notFound(`Nothing was pushed to ${app} yet.`, { hint: 'git push kernel main, first' })
+      return runService({ ...common, repository })
+    }
+    return store.use(app, (repository) =>
+      runService({
+        ...common,
+        repository,
+        onPush: (push) => pushes.receive(push, { app, repository, user: exchange.user }),
+      }),
+    )
+  }
+
+  async function command(line: string, exchange: Exchange): Promise<number> {
+    try {
+      const wanted = parseRemoteCommand(line)
+      if (wanted.kind === 'git') {
+        await authorize(exchange.user, wanted)
+        return await transfer(wanted, exchange)
+      }
+      await call(userAuth, { user: exchange.user, command: wanted.argv })
+      return await runCli(wanted.argv, exchange, options)
+    } catch (error) {
+      const problem = problemOf(error)
+      if (!problem) log.error('A command over SSH failed', { error, user: exchange.user })
+      if (exchange.error.writable) exchange.error.write(explain(problem ?? (error as Error), exchange))
+      return 1
+    }
+  }
+
+  return { authorize, git: transfer, command }
+}
+
+/** ` !     ` and what to do next. */
+function explain(error: Problem | Error, { terminal }: Exchange): string {
+  const hint = 'hint' in error && error.hint ? `       ${error.hint}\n` : ''
+  const text = ` !     ${error.message}\n${hint}`
+  return terminal ? text.replaceAll('\n', '\r\n') : text
+}

@@ -1,0 +1,155 @@
+/** What becomes of a push: its refs are judged, the app is found or made, the branch is deployed. @module */
+import {
+  appExists,
+  appMaybeCreate,
+  conflict,
+  denied,
+  invalid,
+  notFound,
+  notSupported,
+  problemOf,
+  receiveBranch,
+} from '@kernel/contracts'
+import type { CallHook, Logger } from '@kernel/kernel'
+import { KeyedMutex } from '@kernel/state'
+import { type CheckoutTools, checkout } from './checkout.ts'
+import { deployOutput } from './deploy-output.ts'
+import { noRev, type RefUpdate } from './hook-channel.ts'
+import { headBranch } from './repositories.ts'
+import type { PendingPush } from './service.ts'
+
+export interface PushesOptions {
+  tools: CheckoutTools
+  call: CallHook
+  log: Logger
+  /** Aborts when the daemon stops. */
+  signal: AbortSignal
+}
+
+export interface PushTarget {
+  app: string
+  repository: string
+  user: string
+}
+
+export class Pushes {
+  readonly #options: PushesOptions
+  /** One push of an app at a time moves its refs. */
+  readonly #accepting = new KeyedMutex()
+
+  constructor(options: PushesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Deploys the branch of a push and has git accept it, or refuses it with the reason. An app that its first push
+   * made stays when that push fails, as with Dokku: its log and settings are what its owner needs then.
+   */
+  async receive(push: PendingPush, target: PushTarget): Promise<void> {
+    const output = deployOutput(push.output)
+    try {
+      const update = await judge(push.updates, target.repository)
+      await this.#findApp(target, update !== undefined)
+      if (update) await this.#deploy(push, update, target)
+      await this.#accept(push, update, target)
+    } catch (error) {
+      const problem = problemOf(error)
+      if (!problem) this.#options.log.error(`A push to ${target.app} failed`, { error, app: target.app })
+      output.error(problem?.message ?? `The push failed: ${(error as Error).message}`)
+      if (problem?.hint) output.detail(problem.hint)
+      push.refuse()
+    }
+  }
+
+  async #findApp({ app, user }: PushTarget, mayCreate: boolean): Promise<void> {
+    const { call } = this.#options
+    if ((await call(appExists, { app }))?.value) return
+    if (mayCreate && (await call(appMaybeCreate, { app, user }))?.value) return
+    throw notFound(`There is no app ${app}.`, { hint: `Create it first: kernel apps:create ${app}` })
+  }
+
+  async #deploy(push: PendingPush, update: RefUpdate, { app, repository, user }: PushTarget): Promise<void> {
+    const { tools, call, signal } = this.#options
+    const output = deployOutput(push.output)
+    const source = { app, repository, rev: update.newRev, env: push.env }
+    const answer = await call(receiveBranch, {
+      app,
+      branch: branchOf(update),
+      rev: update.newRev,
+      oldRev: update.oldRev === noRev ? undefined : update.oldRev,
+      user,
+      pushOptions: push.options,
+      checkout: (dir) => checkout(tools, source, dir, output, signal),
+      output,
+    })
+    if (!answer)
+      throw notSupported('No plugin of this server takes pushes.', { hint: 'Enable the plugin apps.' })
+  }
+
+  /**
+   * Has git move the refs. Another push may have been deployed after this one had begun: the branch then stands at
+   * a commit that git does not expect, and is first set back to what it expects, so that the refs say what is
+   * deployed.
+   */
+  async #accept(push: PendingPush, update: RefUpdate | undefined, target: PushTarget): Promise<void> {
+    const { git } = this.#options.tools
+    const { app, repository } = target
+    const run = (args: string[]) => git.run(args, { cwd: repository })
+    await this.#accepting.run(app, async () => {
+      if (update) {
+        const current = await run(['for-each-ref', '--format=%(objectname)', update.ref])
+        const now = current.trim() || noRev
+        if (now !== update.oldRev)
+          await run(
+            update.oldRev === noRev
+              ? ['update-ref', '-d', update.ref, now]
+              : ['update-ref', update.ref, update.oldRev, now],
+          )
+      }
+      push.accept()
+      await push.ended
+      if (update) await this.#tidy(update, target)
+    })
+  }
+
+  /** Lets HEAD name a branch that is there, for clones, and collects garbage where there is enough of it. */
+  async #tidy(update: RefUpdate, { app, repository }: PushTarget): Promise<void> {
+    const { tools, log, signal } = this.#options
+    const run = (args: string[]) => tools.git.run(args, { cwd: repository, signal })
+    try {
+      const head = await run(['for-each-ref', `refs/heads/${await headBranch(repository)}`])
+      const pushed = await run(['for-each-ref', update.ref])
+      if (head === '' && pushed !== '') await run(['symbolic-ref', 'HEAD', update.ref])
+      await run(['-c', 'gc.auto=2000', '-c', 'gc.autoPackLimit=40', 'gc', '--auto', '--quiet'])
+    } catch (error) {
+      if (!signal.aborted) log.warn(`The repository of ${app} could not be tidied up`, { error, app })
+    }
+  }
+}
+
+/**
+ * The branch that a push deploys; undefined for one with tags or removed branches alone.
+ * @throws invalid, denied, conflict with what to do instead
+ */
+export async function judge(updates: RefUpdate[], repository: string): Promise<RefUpdate | undefined> {
+  const foreign = updates.find(({ ref }) => !/^refs\/(heads|tags)\//.test(ref))
+  if (foreign)
+    throw invalid(`${foreign.ref} is neither a branch nor a tag.`, {
+      hint: 'Push a branch: git push kernel main',
+    })
+  const branches = updates.filter(({ ref }) => ref.startsWith('refs/heads/'))
+  const removed = branches.filter(({ newRev }) => newRev === noRev)
+  const deployed = branches.filter(({ newRev }) => newRev !== noRev)
+  const head = removed.length > 0 ? await headBranch(repository) : undefined
+  if (removed.some((update) => branchOf(update) === head))
+    throw denied(`${head} is the branch that is deployed; it is not removed.`, {
+      hint: 'To remove the whole app: kernel apps:destroy NAME',
+    })
+  if (deployed.length > 1)
+    throw conflict(`${deployed.length} branches were pushed at once: ${deployed.map(branchOf).join(', ')}.`, {
+      hint: `Push the one to deploy: git push kernel ${branchOf(deployed[0]!)}`,
+    })
+  return deployed[0]
+}
+
+const branchOf = ({ ref }: RefUpdate) => ref.slice('refs/heads/'.length)

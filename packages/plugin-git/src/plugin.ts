@@ -1,0 +1,194 @@
+/** The plugin: what is made at the start, how it hangs together, what is undone at the end. @module */
+import { readdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import {
+  diskLedger,
+  HttpServer,
+  notFound,
+  postAppRename,
+  postDelete,
+  Repositories,
+  SshKeys,
+  Tokens,
+} from '@kernel/contracts'
+import { definePlugin } from '@kernel/kernel'
+import { ensureDir, openDatabase, removeTree, writeFileAtomic } from '@kernel/state'
+import { writeAuthorizedKeys } from './access/authorized-keys.ts'
+import { createKeyStore, type KeyStore } from './access/key-store.ts'
+import { createHandlers } from './command/handle.ts'
+import { type Config, configSchema } from './config.ts'
+import { branchHead } from './git/branch-head.ts'
+import { type CheckoutTools, checkout, checkoutPrefix } from './git/checkout.ts'
+import { silentOutput } from './git/deploy-output.ts'
+import { createGit } from './git/git.ts'
+import { preReceiveScript } from './git/hook-channel.ts'
+import { Pushes } from './git/pushes.ts'
+import { RepositoryStore } from './git/repositories.ts'
+import { smartHttp } from './http/smart-http.ts'
+import { sshStream } from './http/ssh-stream.ts'
+import { type HostKey, hostKey } from './ssh/host-key.ts'
+import { type SshServer, startSshServer } from './ssh/server.ts'
+
+/** The user that is shown in remotes; which name a client gives does not matter. */
+const userName = 'kernel'
+
+export default definePlugin({
+  name: 'git',
+  version: '0.1.0',
+  kernel: '^1',
+  requires: [HttpServer, Tokens],
+  provides: [SshKeys, Repositories],
+  config: configSchema,
+  permissions: ['network', 'subprocess'],
+  async setup(ctx) {
+    const { config, log } = ctx
+    const { dataDir, limits } = config
+    const folders = await makeFolders(dataDir)
+    const db = openDatabase(join(folders.db, 'git.db'))
+    ctx.defer(() => db.close())
+
+    const git = createGit(folders.hooks, limits)
+    const store = new RepositoryStore(folders.git, git)
+    const swept = await store.sweep()
+    if (swept.length > 0) log.info('Removed what an earlier run left half done', { paths: swept })
+    const tools: CheckoutTools = {
+      git,
+      limits,
+      tempDir: folders.temp,
+      submoduleProtocols: config.submoduleProtocols,
+      repositoryOf: (app) => store.find(app),
+    }
+    const pushes = new Pushes({ tools, call: ctx.call, log, signal: ctx.signal })
+
+    const keys = createKeyStore(db, () => void syncAuthorizedKeys())
+    const handlers = createHandlers({
+      git,
+      store,
+      pushes,
+      call: ctx.call,
+      log,
+      stop: ctx.signal,
+      detachedMs: limits.detachedSeconds * 1000,
+      cli: config.cli,
+      host: config.host,
+    })
+
+    /** One after the other; a failure is told, and does not undo the change of the keys. */
+    let writing = Promise.resolve()
+    function syncAuthorizedKeys(): Promise<void> {
+      const file = config.authorizedKeysFile
+      if (file)
+        writing = writing
+          .then(() => writeAuthorizedKeys(file, keys.list(), config))
+          .catch((error) => log.error(`${file} could not be written`, { error }))
+      return writing
+    }
+    await syncAuthorizedKeys()
+    ctx.defer(() => writing)
+
+    const key = config.listen === undefined ? undefined : await hostKey(dataDir)
+    let server: SshServer | undefined
+    const address = () => server && clientAddress(server, key!)
+    const greeting = (user: string) => greetingFor(user, address())
+
+    ctx.provide(SshKeys, {
+      ...sshKeys(keys),
+      address: async () => address(),
+    })
+    ctx.provide(Repositories, {
+      async head(app, branch) {
+        const repository = await store.find(app)
+        return repository === undefined ? undefined : branchHead(git, repository, branch)
+      },
+      async checkout(app, rev, dir) {
+        const repository = await store.find(app)
+        if (!repository || !/^[0-9a-f]{40}$/.test(rev) || !(await isCommit(repository, rev)))
+          throw notFound(`${app} has no commit ${rev}.`)
+        await checkout(tools, { app, repository, rev, env: {} }, dir, silentOutput, ctx.signal)
+      },
+    })
+    const isCommit = (repository: string, rev: string) =>
+      git.run(['cat-file', '-e', `${rev}^{commit}`], { cwd: repository }).then(
+        () => true,
+        () => false,
+      )
+
+    ctx.on(postDelete, ({ app }) => store.remove(app))
+    ctx.on(postAppRename, ({ oldApp, app }) => store.rename(oldApp, app))
+    ctx.on(diskLedger, async (entries) => [...entries, ...(await store.ledger())])
+
+    const http = ctx.use(HttpServer)
+    const { packBytes } = limits
+    ctx.defer(
+      http.mount('/git/', smartHttp({ tokens: ctx.use(Tokens), handlers, log, packBytes }), {
+        auth: 'handler',
+      }),
+    )
+    ctx.defer(http.mount('/git/ssh', sshStream(keys, handlers, greeting), { auth: 'caller' }))
+
+    const { listen } = config
+    if (listen !== undefined && key)
+      ctx.ready(async () => {
+        const { privateKey } = key
+        server = await startSshServer({ listen, privateKey, keys, exec: handlers.command, greeting, log })
+        ctx.defer(() => server?.close())
+        log.info('SSH server listens', { ...server.address, hostKey: key.fingerprint })
+      })
+  },
+})
+
+interface Folders {
+  db: string
+  git: string
+  hooks: string
+  temp: string
+}
+
+async function makeFolders(dataDir: string): Promise<Folders> {
+  const folders = {
+    db: join(dataDir, 'db'),
+    git: join(dataDir, 'git'),
+    hooks: join(dataDir, 'run', 'git-hooks'),
+    temp: join(dataDir, 'tmp'),
+  }
+  for (const dir of [join(dataDir, 'run'), ...Object.values(folders)]) await ensureDir(dir)
+  for (const name of await readdir(folders.temp))
+    if (name.startsWith(checkoutPrefix)) await removeTree(join(folders.temp, name))
+  await writeFileAtomic(join(folders.hooks, 'pre-receive'), preReceiveScript, { mode: 0o755 })
+  return folders
+}
+
+/** The service without its address. */
+function sshKeys(keys: KeyStore) {
+  return {
+    list: async () => keys.list(),
+    add: async (name: string, publicKey: string) => keys.add(name, publicKey),
+    remove: async (nameOrFingerprint: string) => keys.remove(nameOrFingerprint),
+  }
+}
+
+/** For a server that listens everywhere: the machine's name where it is a full one. */
+function clientAddress({ address }: SshServer, { fingerprint }: HostKey) {
+  const everywhere = address.host === '0.0.0.0' || address.host === '::'
+  const name = hostname().toLowerCase()
+  const host = !everywhere ? address.host : name.includes('.') ? name : 'localhost'
+  return { host, port: address.port, user: userName, hostKeyFingerprint: fingerprint }
+}
+
+type ClientAddress = ReturnType<typeof clientAddress> | undefined
+
+function greetingFor(user: string, address: ClientAddress): string {
+  const host = address?.host ?? 'HOST'
+  const port = address && address.port !== 22 ? `-p ${address.port} ` : ''
+  const remote = port ? `ssh://${userName}@${host}:${address?.port}/APP` : `${userName}@${host}:APP`
+  return [
+    `=====> Hello ${user}, you are in. There is no shell here, but this works:`,
+    `       git remote add kernel ${remote} && git push kernel main`,
+    `       ssh ${port}${userName}@${host} apps:list`,
+    `       ssh ${port}${userName}@${host} help`,
+    '',
+  ].join('\n')
+}
+
+export type { Config }
