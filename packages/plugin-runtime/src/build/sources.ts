@@ -68,6 +68,7 @@ async function readSource(root: SourceRoot, path: string, shown: string): Promis
     throw missing(error)
   })
   const entries: SourceEntry[] = []
+  if (!stat.isDirectory() && root.ignores(clean)) throw missing()
   if (stat.isDirectory()) await walk(root, from, '', entries)
   else entries.push({ from, to: '', stat })
   return { name: basename(clean) || '.', isDir: stat.isDirectory(), entries }

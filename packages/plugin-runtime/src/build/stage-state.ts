@@ -33,11 +33,7 @@ export class StageState {
   readonly #given: Record<string, string>
 
   /** `base` undefined is scratch. `given`: build arguments of the caller. */
-  constructor(
-    base: ImageRecord | undefined,
-    given: Record<string, string>,
-    platform: StageState['platform'],
-  ) {
+  constructor(base: StageBase | undefined, given: Record<string, string>, platform: StageState['platform']) {
     this.base = base
     this.platform = base
       ? {

@@ -22,6 +22,7 @@ const keeper = 'artifact'
 export interface ArtifactBuilder {
   build(request: BuildRequest, onLine: (line: BuildLine) => void): Promise<Artifact>
   has(ref: string): Promise<boolean>
+  list(): Promise<string[]>
   /** Bytes reclaimed; 0 where it was gone already. */
   remove(ref: string): Promise<{ spaceReclaimed: number }>
 }
@@ -37,6 +38,7 @@ export function createArtifacts({ images, builder, baseImage }: ArtifactOptions)
 
   return {
     has,
+    list: () => images.kept(keeper),
 
     async build({ app, buildId, dir, plan, secretEnv, noCache, signal }, onLine) {
       const sink = createLineSink(onLine)

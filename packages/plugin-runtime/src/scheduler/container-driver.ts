@@ -186,6 +186,7 @@ export function createContainerDriver({
     },
     removeArtifact: (ref) => artifacts.remove(ref),
     hasArtifact: (ref) => artifacts.has(ref),
+    listArtifacts: () => artifacts.list(),
   }
 }
 

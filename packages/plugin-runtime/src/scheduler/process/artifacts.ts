@@ -1,7 +1,7 @@
 /** The artifacts of the process driver: unpacked trees under `artifacts/<hex>/`. @module */
 import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
-import { cp, mkdtemp, rename, rm, stat } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Artifact, type BuildLine, type BuildRequest, failed, notSupported } from '@kernel/contracts'
 import { ensureDir, removeTree } from '@kernel/state'
@@ -87,6 +87,8 @@ export async function createTreeArtifacts({ dataDir }: { dataDir: string }): Pro
   return {
     dir,
     build,
+    list: async () =>
+      (await readdir(root)).filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name) => `sha256:${name}`),
     has: (ref) => (/^sha256:[0-9a-f]{64}$/.test(ref) ? exists(dir(ref)) : Promise.resolve(false)),
     async remove(ref) {
       if (!/^sha256:[0-9a-f]{64}$/.test(ref) || !(await exists(dir(ref)))) return { spaceReclaimed: 0 }

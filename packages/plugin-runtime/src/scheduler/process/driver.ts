@@ -288,6 +288,7 @@ export async function createProcessDriver({
     },
     removeArtifact: (ref) => artifacts.remove(ref),
     hasArtifact: (ref) => artifacts.has(ref),
+    listArtifacts: () => artifacts.list(),
     async close() {
       await Promise.all([...records.keys()].map((id) => mutex.run(id, () => stop(id, { timeoutSec: 10 }))))
     },

@@ -1,0 +1,75 @@
+import { schedulerSuite } from '@kernel/contracts/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createBaseImage } from '../base-image/index.ts'
+import { lacking, openTestRuntime } from '../build/testing.ts'
+import { createArtifacts } from './artifacts.ts'
+import { createContainerDriver } from './container-driver.ts'
+
+const reason = lacking()
+if (reason) console.log(`container driver: its suite is skipped, this ${reason}`)
+
+describe.runIf(!reason)('keeps the contract of the scheduler', () => {
+  let runtime: Awaited<ReturnType<typeof openTestRuntime>>
+  beforeAll(async () => {
+    runtime = await openTestRuntime()
+  })
+  afterAll(() => runtime.dispose())
+
+  function open() {
+    const { dataDir, images, containers, networks, builder, log } = runtime
+    const baseImage = createBaseImage({ dataDir, images, log })
+    const artifacts = createArtifacts({ images, builder, baseImage })
+    return createContainerDriver({ containers, networks, artifacts, log })
+  }
+
+  // One runtime for all cases, emptied behind each: the base image takes seconds to make.
+  const make = async () => {
+    const driver = open()
+    return {
+      subject: driver,
+      async close() {
+        for (const { id } of await driver.list()) await driver.remove(id)
+        for (const ref of await driver.listArtifacts!()) await driver.removeArtifact(ref)
+      },
+    }
+  }
+  for (const { name, run } of schedulerSuite(make)) it(name, run, 60_000)
+
+  it('lets workloads find each other by name and process type', async () => {
+    const driver = open()
+    const plan = {
+      builder: 'test',
+      dockerfile: { text: 'FROM kernel/base:latest\n' },
+      processes: {},
+    }
+    const { ref } = await driver.build(
+      { app: 'a', buildId: 'b', dir: runtime.dataDir, plan, secretEnv: {} },
+      () => {},
+    )
+    const spec = { app: 'blog', releaseId: 'v1', processType: 'web', index: 1, artifact: ref, env: {} }
+    const serve =
+      'mkdir -p /tmp/www && echo found > /tmp/www/index.html && exec httpd -f -p $PORT -h /tmp/www'
+    const web = await driver.start({
+      ...spec,
+      name: 'blog.web.1',
+      port: 5000,
+      command: ['/bin/sh', '-c', serve],
+    })
+    for (const name of ['blog.web.1', 'blog.web']) {
+      const line = `until wget -q -O - http://${name}:5000/ 2>/tmp/error; do sleep 0.05; done`
+      const { id } = await driver.start({
+        ...spec,
+        name: 'blog.ask.1',
+        processType: 'ask',
+        command: ['/bin/sh', '-c', line],
+        oneOff: {},
+      })
+      let text = ''
+      for await (const { data } of (await driver.attach(id)).output) text += Buffer.from(data).toString()
+      expect(text).toBe('found\n')
+      await expect.poll(async () => (await driver.list()).length).toBe(1)
+    }
+    await driver.remove(web.id)
+    await driver.removeArtifact(ref)
+  })
+})
