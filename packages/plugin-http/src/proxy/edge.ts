@@ -1,0 +1,159 @@
+/** The edge: listener threads of its own behind one router. @module */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { conflict, denied, failed, invalid, type Router } from '@kernel/contracts'
+import { RouteTableError, RouteTableWriter } from '@kernel/core-wasm'
+import type { Logger } from '@kernel/kernel'
+import { EdgeMetrics } from './edge-metrics.ts'
+import { InFlight } from './in-flight.ts'
+import type { EdgeSettings, ListenPoint } from './messages.ts'
+import { type Change, RouteBook } from './route-book.ts'
+import { Threads } from './threads.ts'
+
+export interface EdgeOptions {
+  /** `host:port`, IPv6 in brackets; port 0 is any free one. */
+  listen: string[]
+  /** One a core, 8 at most, unless told. */
+  threads?: number
+  settings: EdgeSettings
+  log: Logger
+}
+
+export interface Edge extends Router {
+  /** For `/metrics`. */
+  metrics(): Promise<string>
+  /** Takes no more visitors; what is under way has `graceMs` to end. */
+  close(graceMs: number): Promise<void>
+}
+
+const MAX_THREADS = 8
+
+/**
+ * Opens the ports at once and holds every request until `ready`. @throws conflict, denied, invalid
+ *
+ * @example
+ * const edge = await createEdge({ listen: ['127.0.0.1:8080'], settings: defaultSettings, log })
+ * await edge.publish('shop', [{ host: 'shop.example.com', path: '', state: 'up', targets }])
+ * await edge.ready()
+ */
+export async function createEdge({ listen, threads, settings, log }: EdgeOptions): Promise<Edge> {
+  const points = listen.map(parseListen)
+  // Without shared ports there can be one listener only.
+  const reusePort = process.platform === 'linux'
+  const count = reusePort ? (threads ?? Math.min(availableParallelism(), MAX_THREADS)) : 1
+  if (reusePort) await Promise.all(points.map(refuseTaken))
+
+  const table = RouteTableWriter.create()
+  const inFlight = new InFlight(count)
+  const book = new RouteBook((slot) => inFlight.count(slot) === 0)
+  const metrics = new EdgeMetrics()
+  const workers = await Threads.start({
+    count,
+    listen: points,
+    data: {
+      threads: count,
+      routes: table.memory,
+      inFlight: inFlight.memory,
+      reusePort,
+      settings: { ...settings, maxHeld: Math.ceil(settings.maxHeld / count) },
+    },
+    log,
+    onExit(index, threadId) {
+      table.releaseThread(threadId)
+      inFlight.reset(index)
+    },
+  }).catch((error: unknown) => {
+    throw explain(error, listen.join(', '))
+  })
+
+  const apply = ({ lines, retired, commit }: Change): number => {
+    const generation = publishLines(table, lines)
+    commit()
+    workers.retire(retired)
+    return generation
+  }
+
+  return {
+    async publish(app, routes) {
+      return { generation: apply(book.change(app, routes)) }
+    },
+    async withdraw(app) {
+      apply(book.change(app, []))
+    },
+    async list() {
+      return book.list()
+    },
+    async drain(targetIds, timeoutSec) {
+      return { open: await inFlight.idle(book.slots(targetIds), timeoutSec * 1000) }
+    },
+    async listeners() {
+      return workers.listen.map(({ host, port }) => ({ protocol: 'http' as const, host, port }))
+    },
+    async ready() {
+      inFlight.setReady()
+      // A new generation is what wakes those who wait.
+      publishLines(table, book.lines())
+    },
+    async metrics() {
+      metrics.add(await workers.measure())
+      const busy = [...book.slotsByApp()].map(
+        ([app, slots]) => [app, [...slots].reduce((sum, slot) => sum + inFlight.count(slot), 0)] as const,
+      )
+      return metrics.text(new Map(busy))
+    },
+    close: (graceMs) => workers.close(graceMs),
+  }
+}
+
+function publishLines(table: RouteTableWriter, lines: Change['lines']): number {
+  try {
+    return table.publish(lines)
+  } catch (error) {
+    if (!(error instanceof RouteTableError)) throw error
+    const kind = error.code === 'invalid-route' || error.code === 'duplicate-route' ? invalid : failed
+    throw kind(`The routes cannot be published: ${error.message}`, { cause: error })
+  }
+}
+
+/** @throws invalid */
+export function parseListen(text: string): ListenPoint {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  if (digits === undefined || port > 65_535)
+    throw invalid(`"${text}" is no address for the edge to listen on`, {
+      hint: 'Name host and port, for example 0.0.0.0:80 or [::]:80.',
+    })
+  return { host: (bracketed ?? plain)!, port }
+}
+
+// Sockets that share a port would share it with another daemon's as well, and each would get half of the visitors.
+async function refuseTaken({ host, port }: ListenPoint): Promise<void> {
+  if (port === 0) return
+  const probe = createServer()
+  try {
+    probe.listen({ host, port, exclusive: true })
+    await once(probe, 'listening')
+  } catch (error) {
+    throw explain(error, `${host}:${port}`)
+  } finally {
+    probe.close()
+  }
+}
+
+function explain(error: unknown, where: string): Error {
+  const cause = error as NodeJS.ErrnoException
+  if (cause.code === 'EADDRINUSE')
+    return conflict(`The edge cannot listen on ${where}: the port is taken`, {
+      hint: 'Stop what listens there, or give the edge another address.',
+      cause,
+    })
+  if (cause.code === 'EACCES')
+    return denied(`The edge may not listen on ${where}`, {
+      hint: 'Ports below 1024 need root or CAP_NET_BIND_SERVICE.',
+      cause,
+    })
+  if (cause.code === 'EADDRNOTAVAIL')
+    return invalid(`The edge cannot listen on ${where}: this host has no such address`, { cause })
+  return failed(`The edge could not start on ${where}: ${cause.message}`, { cause })
+}

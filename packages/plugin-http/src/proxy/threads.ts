@@ -1,0 +1,157 @@
+/** The listener threads, seen from the daemon: started, asked, restarted when they die, and closed. @module */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import type { Logger } from '@kernel/kernel'
+import type { FromThread, ListenPoint, Measures, ThreadData, ToThread } from './messages.ts'
+
+export interface ThreadsOptions {
+  count: number
+  listen: ListenPoint[]
+  data: Omit<ThreadData, 'index' | 'listen'>
+  log: Logger
+  /** A thread has ended: what it held in shared memory is to be freed. */
+  onExit(index: number, threadId: number): void
+}
+
+interface Running {
+  worker: Worker
+  ended: Promise<void>
+}
+
+const MEASURE_TIMEOUT_MS = 2_000
+const RESTART_AFTER_MS = 200
+
+export class Threads {
+  readonly #options: ThreadsOptions
+  readonly #running: Array<Running | undefined> = []
+  readonly #measuring = new Map<number, (measures: Measures) => void>()
+  #listen: ListenPoint[]
+  #measures = 0
+  #closing = false
+
+  private constructor(options: ThreadsOptions) {
+    this.#options = options
+    this.#listen = options.listen
+  }
+
+  /** Starts all threads; each listens when this resolves. Rejects with the error of listening. */
+  static async start(options: ThreadsOptions): Promise<Threads> {
+    const threads = new Threads(options)
+    try {
+      // The first one settles the ports that were left open (0); the others share them.
+      await threads.#start(0)
+      await Promise.all(Array.from({ length: options.count - 1 }, (_, i) => threads.#start(i + 1)))
+      return threads
+    } catch (error) {
+      await threads.close(0)
+      throw error
+    }
+  }
+
+  /** Where the threads listen, with the real ports. */
+  get listen(): readonly ListenPoint[] {
+    return this.#listen
+  }
+
+  /** What every thread that answers has counted since the last time. */
+  async measure(): Promise<Measures[]> {
+    const asked = this.#running
+      .filter((running) => running !== undefined)
+      .map(({ worker }) => this.#ask(worker))
+    return (await Promise.all(asked)).filter((measures) => measures !== undefined)
+  }
+
+  /** Lets the threads close their connections to targets that are gone. */
+  retire(origins: string[]): void {
+    if (origins.length > 0) this.#tell({ kind: 'retire', origins })
+  }
+
+  /** Takes no more visitors, and resolves when all threads have ended: after `graceMs` at the latest. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true
+    this.#tell({ kind: 'close', graceMs })
+    await Promise.all(
+      this.#running.map(async (running) => {
+        if (!running) return
+        const late = AbortSignal.timeout(graceMs + 2_000)
+        late.addEventListener('abort', () => void running.worker.terminate())
+        await running.ended
+      }),
+    )
+  }
+
+  #tell(message: ToThread): void {
+    for (const running of this.#running) running?.worker.postMessage(message)
+  }
+
+  async #start(index: number): Promise<void> {
+    const { data, log, onExit } = this.#options
+    const file = threadFile()
+    const worker = new Worker(file, {
+      name: `edge-${index}`,
+      workerData: { ...data, index, listen: this.#listen } satisfies ThreadData,
+      // From source, workspace packages are found under this condition.
+      ...(file.pathname.endsWith('.ts') && { execArgv: ['--conditions=source'] }),
+    })
+    const { threadId } = worker
+    const listening = Promise.withResolvers<void>()
+    let failure: unknown
+    let listens = false
+    worker.on('error', (error) => {
+      failure = error
+    })
+    worker.on('message', (message: FromThread) => {
+      if (message.kind === 'listening') {
+        listens = true
+        this.#listen = this.#listen.map(({ host }, i) => ({ host, port: message.ports[i]! }))
+        listening.resolve()
+      } else if (message.kind === 'measured') this.#measuring.get(message.id)?.(message.measures)
+      else log.warn(message.message, message.fields)
+    })
+    const ended = new Promise<void>((resolve) => {
+      worker.once('exit', () => {
+        this.#running[index] = undefined
+        onExit(index, threadId)
+        if (!listens) listening.reject(failure ?? new Error('the thread ended before it listened'))
+        else if (!this.#closing) void this.#restart(index, failure)
+        resolve()
+      })
+    })
+    this.#running[index] = { worker, ended }
+    await listening.promise
+  }
+
+  async #restart(index: number, cause: unknown): Promise<void> {
+    const { log } = this.#options
+    for (let failure = cause; !this.#closing; ) {
+      const error = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure ?? '')
+      log.error(`A thread of the edge has died and is started again`, { thread: index, error })
+      await sleep(RESTART_AFTER_MS)
+      if (this.#closing) return
+      try {
+        await this.#start(index)
+        return
+      } catch (error) {
+        failure = error
+      }
+    }
+  }
+
+  async #ask(worker: Worker): Promise<Measures | undefined> {
+    const id = this.#measures++
+    const answer = Promise.withResolvers<Measures | undefined>()
+    const timer = setTimeout(() => answer.resolve(undefined), MEASURE_TIMEOUT_MS)
+    this.#measuring.set(id, answer.resolve)
+    worker.postMessage({ kind: 'measure', id } satisfies ToThread)
+    const measures = await answer.promise
+    clearTimeout(timer)
+    this.#measuring.delete(id)
+    return measures
+  }
+}
+
+/** Beside this file in the sources; in `dist`, whose bundles lie in its root, an entry of its own. */
+function threadFile(): URL {
+  const source = import.meta.url.endsWith('.ts')
+  return new URL(source ? './thread/main.ts' : './proxy/thread.js', import.meta.url)
+}
