@@ -15,6 +15,8 @@ export const httpConfig = z.strictObject({
   trustedHosts: z.array(z.string()).default([]),
   /** The folder of the built dashboard. */
   webRoot: z.string().optional(),
+  /** Of the product. */
+  version: z.string().optional(),
   /** Seconds that answers under way have at a stop. */
   graceSec: z.number().min(0).default(10),
 })

@@ -14,7 +14,7 @@ import { createServer } from './server/server.ts'
  * The HTTP server. It needs no other plugin, so it starts first and stops last: sockets are open from the
  * first moment, requests wait until every plugin has started, and what plugins mount is theirs to end.
  */
-export const http = definePlugin({
+export const server = definePlugin({
   name: 'http',
   version: '0.1.0',
   kernel: '^1',
@@ -32,7 +32,7 @@ export const http = definePlugin({
     const dashboard = webRoot === undefined ? undefined : await loadDashboard(webRoot)
     if (webRoot !== undefined && dashboard === undefined) ctx.log.warn(`There is no dashboard in ${webRoot}`)
 
-    const server = createServer({
+    const doors = createServer({
       mounts: new Mounts(graceSec * 1000),
       tokens,
       sessions,
@@ -43,10 +43,10 @@ export const http = definePlugin({
       log: ctx.log,
       ...(socketGroup !== undefined && { socketGroup }),
     })
-    ctx.defer(server.close)
-    await server.reload({ hosts, ...(tls && { tls }) })
-    ctx.ready(server.open)
-    ctx.provide(HttpServer, server)
+    ctx.defer(doors.close)
+    await doors.reload({ hosts, ...(tls && { tls }) })
+    ctx.ready(doors.open)
+    ctx.provide(HttpServer, doors)
     ctx.provide(Tokens, tokens)
     ctx.provide(Metrics, metrics)
   },

@@ -1,9 +1,9 @@
 import { type ImageBuildRequest, invalid, notSupported } from '@kernel/contracts'
 import { queryFilters } from './filters.ts'
 import { answerJson } from './json.ts'
+import { progressStream } from './progress.ts'
 import { boolQuery, intQuery, mapQuery } from './queries.ts'
 import { parseRegistryConfig } from './registry-auth.ts'
-import { progressStream } from './streams.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 /** `POST /build`, the classic builder, and its cache. */

@@ -1,11 +1,12 @@
 import { type ContainerExit, type Containers, invalid, type LogEntry } from '@kernel/contracts'
+import { stringifyJson } from '../json.ts'
+import { streamBody } from '../server/stream-body.ts'
+import { parseTime } from '../times.ts'
 import { parseDetachKeys } from './detach-keys.ts'
 import { encoderFor, streamContentType } from './framing.ts'
 import { engineHeaders } from './headers.ts'
-import { stringifyJson } from './json.ts'
 import { boolQuery, pathName } from './queries.ts'
-import { finish, pump, streamBody } from './streams.ts'
-import { parseTime } from './times.ts'
+import { finish, pump } from './streams.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 type WaitCondition = Parameters<Containers['wait']>[1]

@@ -1,8 +1,8 @@
 import type { EngineEvent } from '@kernel/contracts'
+import { stringifyJson } from '../json.ts'
+import { streamBody } from '../server/stream-body.ts'
+import { parseTime } from '../times.ts'
 import { assertKnown, type Filters, queryFilters } from './filters.ts'
-import { stringifyJson } from './json.ts'
-import { streamBody } from './streams.ts'
-import { parseTime } from './times.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 const knownFilters = [

@@ -1,10 +1,11 @@
 import { type ImageDetail, type ImageSummary, invalid, notSupported } from '@kernel/contracts'
+import { streamBody } from '../server/stream-body.ts'
+import { unixSeconds } from '../times.ts'
 import { queryFilters } from './filters.ts'
 import { answerJson } from './json.ts'
+import { progressStream } from './progress.ts'
 import { boolQuery, pathName } from './queries.ts'
 import { parseRegistryAuth } from './registry-auth.ts'
-import { progressStream, streamBody } from './streams.ts'
-import { unixSeconds } from './times.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 /** Images: what there is, and what comes in and goes out. */

@@ -1,7 +1,7 @@
 import { invalid, type RegistryAuth } from '@kernel/contracts'
+import { parseJson } from '../json.ts'
 import { authConfig } from './bodies.ts'
 import type { Shaped } from './go-shape.ts'
-import { parseJson } from './json.ts'
 
 /**
  * The header `X-Registry-Auth`: an AuthConfig as base64url of JSON, padded or not; undefined where it is

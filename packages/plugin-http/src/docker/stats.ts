@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { stringifyJson } from './json.ts'
+import { stringifyJson } from '../json.ts'
+import { streamBody } from '../server/stream-body.ts'
 import { boolQuery, pathName } from './queries.ts'
-import { streamBody } from './streams.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 const zeroTime = '0001-01-01T00:00:00Z'

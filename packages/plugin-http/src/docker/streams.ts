@@ -1,8 +1,6 @@
 import type { Duplex } from 'node:stream'
-import type { OutputChunk, ProcessStream, ProgressMessage } from '@kernel/contracts'
-import { toProblem } from '../errors.ts'
+import type { OutputChunk, ProcessStream } from '@kernel/contracts'
 import { type DetachKeys, splitAtDetach } from './detach-keys.ts'
-import { stringifyJson } from './json.ts'
 
 /** Writes with back pressure; false where nobody reads any more. */
 async function write(connection: Duplex, data: Uint8Array): Promise<boolean> {
@@ -70,72 +68,4 @@ async function forwardInput(connection: Duplex, stream: ProcessStream, keys?: De
 /** Ends a taken connection: what was written arrives, and the client's own end is not waited for. */
 export function finish(connection: Duplex): void {
   connection.end(() => connection.destroy())
-}
-
-/** A body that is written piece by piece as it comes, and let go of where the client goes. */
-export function streamBody(pieces: AsyncIterable<Uint8Array | string>): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder()
-  const iterator = pieces[Symbol.asyncIterator]()
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done, value } = await iterator.next()
-        if (done) controller.close()
-        else controller.enqueue(typeof value === 'string' ? encoder.encode(value) : value)
-      } catch (error) {
-        // Ended because nobody reads any more, or cut short: an error makes the server break the connection.
-        if ((error as Error).name === 'AbortError') controller.close()
-        else controller.error(error)
-      }
-    },
-    cancel() {
-      // Not awaited: a generator that waits for the next piece ends when its signal aborts.
-      void iterator.return?.()
-    },
-  })
-}
-
-/**
- * Runs an operation that tells of its progress in a stream of JSON objects. What fails before the first of
- * them is thrown, so that it gets its status; what fails later can only be told inside the stream.
- * @param run its last words (`finish`) come from what it returns
- */
-export async function progressStream(
-  run: (report: (message: ProgressMessage) => void) => Promise<ProgressMessage[]>,
-): Promise<Response> {
-  const waiting: string[] = []
-  let over = false
-  let wake = () => {}
-  const say = (message: object) => {
-    waiting.push(`${stringifyJson(message)}\r\n`)
-    wake()
-  }
-  const running = run(say).then((last) => last.forEach(say))
-  const first = new Promise<void>((resolve) => {
-    wake = resolve
-  })
-  await Promise.race([first, running])
-  running
-    .catch((error) => {
-      const { message } = toProblem(error)
-      say({ errorDetail: { message }, error: message })
-    })
-    .finally(() => {
-      over = true
-      wake()
-    })
-
-  async function* lines() {
-    while (true) {
-      const line = waiting.shift()
-      if (line !== undefined) yield line
-      else if (over) return
-      else
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          if (waiting.length > 0 || over) resolve()
-        })
-    }
-  }
-  return new Response(streamBody(lines()), { headers: { 'Content-Type': 'application/json' } })
 }

@@ -6,7 +6,7 @@ import { type HttpHandler, HttpServer, notFound } from '@kernel/contracts'
 import { createKernel } from '@kernel/kernel'
 import { memoryLogger } from '@kernel/kernel/testing'
 import { describe, expect, it } from 'vitest'
-import { http } from '../http-plugin.ts'
+import { server as http } from '../http-plugin.ts'
 import { connectRaw } from '../testing/raw-client.ts'
 import { startTestServer } from '../testing/start-server.ts'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { HttpServer, Metrics, Tokens } from '@kernel/contracts'
 import { type MemoryLogger, memoryLogger, setupPlugin } from '@kernel/kernel/testing'
 import { onTestFinished } from 'vitest'
-import { http } from '../http-plugin.ts'
+import { server as http } from '../http-plugin.ts'
 
 /** For tests: the HTTP plugin on a unix socket and a loopback port of its own, gone when the test ends. */
 export interface TestServer {
