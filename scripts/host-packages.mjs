@@ -17,6 +17,12 @@ export const hostPackages = [
   { package: 'runc', commands: ['runc'], why: 'starts containers where crun can not', needed: 'containers' },
   { package: 'nftables', commands: ['nft'], why: 'publishes ports', needed: 'containers' },
   {
+    package: 'tini',
+    commands: ['tini-static'],
+    why: 'the init of containers, so that they stop at once',
+    needed: 'containers',
+  },
+  {
     package: 'busybox-static',
     commands: ['busybox'],
     why: 'shell and tools of the base image',

@@ -18,6 +18,7 @@ import {
   type WorkloadSpec,
 } from '@kernel/contracts'
 import type { Logger } from '@kernel/kernel'
+import { findInit } from '../containers/init-program.ts'
 import type { ArtifactBuilder } from './artifacts.ts'
 import { appLabel, identityOf, labelsOf } from './labels.ts'
 
@@ -46,6 +47,8 @@ export function createContainerDriver({
   log,
 }: ContainerDriverOptions): Scheduler {
   const oneOffs = new Map<string, OneOff>()
+  const init = hasInit()
+  if (!init) log.warn('No init program was found (Debian: tini): apps that do not handle SIGTERM stop slowly')
   let network: Promise<void> | undefined
 
   /** Made at the first start, and again where somebody removed it. */
@@ -82,7 +85,7 @@ export function createContainerDriver({
     if (!(await artifacts.has(spec.artifact)))
       throw notFound(`The artifact ${spec.artifact} of ${spec.name} is gone; it can not be started.`)
     await ensureNetwork()
-    const { id } = await containers.create(spec.name, toContainer(spec))
+    const { id } = await containers.create(spec.name, toContainer(spec, init))
     try {
       if (spec.oneOff) await prepareOneOff(id)
       await containers.start(id)
@@ -190,6 +193,19 @@ export function createContainerDriver({
   }
 }
 
+/**
+ * Programs rarely expect to be process 1, whose SIGTERM the kernel ignores unless it is handled: without an
+ * init most apps would stop only by SIGKILL, after the whole grace period.
+ */
+function hasInit(): boolean {
+  try {
+    findInit()
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** A one-off may have ended and be gone before it could be looked at. */
 function endedOneOff(id: string, spec: WorkloadSpec): Workload {
   const { name, app, releaseId, processType, index, artifact } = spec
@@ -218,7 +234,7 @@ async function unlessNothingToDo(work: Promise<void>): Promise<void> {
   }
 }
 
-function toContainer(spec: WorkloadSpec): ContainerCreate {
+function toContainer(spec: WorkloadSpec, init: boolean): ContainerCreate {
   const port = spec.port === undefined ? {} : { PORT: String(spec.port) }
   const env = Object.entries({ ...spec.env, ...port }).map(([key, value]) => `${key}=${value}`)
   const { restart, oneOff } = spec
@@ -245,7 +261,7 @@ function toContainer(spec: WorkloadSpec): ContainerCreate {
       NetworkMode: appNetwork,
       AutoRemove: oneOff !== undefined,
       RestartPolicy: { Name: restart?.policy ?? 'no', MaximumRetryCount: restart?.maxRetries ?? 0 },
-      Init: false,
+      Init: init,
       SecurityOpt: ['no-new-privileges'],
       ...(spec.memory ? { Memory: spec.memory } : {}),
       ...(spec.cpus ? { NanoCpus: Math.round(spec.cpus * 1e9) } : {}),
