@@ -151,9 +151,17 @@ export interface Sandboxes {
       endpoints: Record<string, EndpointSettings>
     }>,
   ): void
-  /** Called by `Networks.connect/disconnect` so that containers/ records the endpoint. */
+  /**
+   * Called by `Networks.connect/disconnect` so that containers/ records the endpoint.
+   * `files`: what /etc/hosts and /etc/resolv.conf of a running container are to hold from now on.
+   */
   onEndpointChange(
-    handler: (containerId: string, network: string, endpoint: EndpointSettings | undefined) => Promise<void>,
+    handler: (
+      containerId: string,
+      network: string,
+      endpoint: EndpointSettings | undefined,
+      files: Pick<SandboxResult, 'hosts' | 'resolvConf'> | undefined,
+    ) => Promise<void>,
   ): void
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 export { type BindOptions, bindUdp, listenTcp } from './bound-sockets.ts'
+export { forgetConnections } from './conntrack.ts'
 export { closeOnExec } from './descriptors.ts'
 export { describeErrno, SysError, type SysErrorContext, SysUnavailableError } from './errors.ts'
 export { available } from './libc.ts'

@@ -29,7 +29,10 @@ const NLMSG_DONE = 3
 const EINTR = 4
 const RECEIVE_BYTES = 64 * 1024
 
-/** A synchronous rtnetlink socket: the kernel answers a request before `send` returns. */
+/** Who answers in the kernel: devices and routes, or the firewall. */
+export const NETLINK = { ROUTE: 0, NETFILTER: 12 } as const
+
+/** A synchronous netlink socket: the kernel answers a request before `send` returns. */
 export class NetlinkSocket {
   private readonly fd: number
   private sequence = 0
@@ -37,8 +40,9 @@ export class NetlinkSocket {
   private readonly buffer = Buffer.alloc(RECEIVE_BYTES)
 
   /** @param netns the namespace it speaks to, for good; default: the caller's */
-  constructor(netns?: Netns) {
-    const make = () => check(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0), 'socket', { path: 'netlink' })
+  constructor(netns?: Netns, protocol: number = NETLINK.ROUTE) {
+    const make = () =>
+      check(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'socket', { path: 'netlink' })
     this.fd = netns === undefined ? make() : withNetns(netns, make)
     const address = Buffer.alloc(12) // struct sockaddr_nl: the kernel picks the port id
     address.writeUInt16LE(AF_NETLINK, 0)

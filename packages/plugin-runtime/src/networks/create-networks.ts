@@ -76,6 +76,10 @@ export async function createNetworks(options: NetworksOptions): Promise<Networks
         log.error(`network ${bridge.name} could not be brought up`, { error: (error as Error).message })
       }
     }
+    for (const link of netlink.links()) {
+      const known = bridges.some((one) => one.link === link.name)
+      if (!known && names.ownsBridge(link.name)) netlink.deleteLink(link)
+    }
     const context = { store, records: records.sandboxes, netlink, firewall, holds, names, events, log }
     const sandboxes = new SandboxManager(context)
     await firewall.replace(bridges.map(rulesOf), sandboxes.rules())

@@ -42,9 +42,15 @@ export function newEndpoint(
     veth: context.names.vethOf(id),
     device: nextDevice(others),
     address,
-    mac: settings.MacAddress?.toLowerCase().replaceAll('-', ':') || macOf(address),
+    mac: askedMac(settings) ?? macOf(address),
     names: dnsNames(container, settings),
   }
+}
+
+/** What inspect showed of an earlier run may come back as a wish: a MAC that followed from the IP is none. */
+function askedMac({ MacAddress, IPAddress }: EndpointSettings): string | undefined {
+  const mac = MacAddress?.toLowerCase().replaceAll('-', ':')
+  return mac && !(IPAddress && mac === macOf(IPAddress)) ? mac : undefined
 }
 
 /** Makes the devices of an endpoint. */

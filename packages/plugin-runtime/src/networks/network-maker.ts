@@ -47,9 +47,9 @@ export class NetworkMaker {
     }
     for (let attempt = 1; ; attempt++) {
       const subnet = wanted?.Subnet ? this.checked(parseSubnet(wanted.Subnet)) : this.pick(attempt)
-      const record = store.add({
+      const asked = {
         name: body.Name,
-        driver: 'bridge',
+        driver: 'bridge' as const,
         predefined: false,
         internal: body.Internal ?? false,
         attachable: body.Attachable ?? false,
@@ -59,8 +59,8 @@ export class NetworkMaker {
         subnet: formatSubnet(subnet),
         gateway: wanted?.Gateway || AddressPool.gatewayOf(subnet),
         ...(wanted?.IPRange && { ipRange: formatSubnet(parseSubnet(wanted.IPRange)) }),
-      })
-      const bridge = store.put({ ...record, link: link ?? names.bridgeOf(record.id) }) as BridgeRecord
+      }
+      const bridge = store.add(asked, (id) => link ?? names.bridgeOf(id)) as BridgeRecord
       try {
         ensureBridge(netlink, bridge, log)
         if (wanted?.Subnet || attempt === ATTEMPTS || this.isAlone(bridge)) {

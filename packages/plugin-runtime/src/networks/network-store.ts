@@ -48,11 +48,16 @@ export class NetworkStore {
       .flatMap((record) => (record.subnet ? [parseSubnet(record.subnet)] : []))
   }
 
-  /** Records it durably. @throws conflict where the name is taken, invalid where gateway or range lie outside */
-  add(options: Omit<NetworkRecord, 'id' | 'created'>): NetworkRecord {
+  /**
+   * Records it durably.
+   * @param linkOf names its bridge
+   * @throws conflict where the name is taken, invalid where gateway or range lie outside
+   */
+  add(options: Omit<NetworkRecord, 'id' | 'created'>, linkOf?: (id: string) => string): NetworkRecord {
     if (this.byName(options.name)) throw conflict(`network with name ${options.name} already exists`)
     const id = randomBytes(32).toString('hex')
-    return this.put({ ...options, id, created: new Date().toISOString() })
+    const link = linkOf && { link: linkOf(id) }
+    return this.put({ ...options, ...link, id, created: new Date().toISOString() })
   }
 
   put(record: NetworkRecord): NetworkRecord {

@@ -160,7 +160,7 @@ export function createNetworksService(options: {
       const settings: EndpointSettings = target.running
         ? await sandboxes.attach(target.id, network, endpoint)
         : endpoint
-      await sandboxes.endpointChanged(target.id, network.name, settings)
+      await sandboxes.endpointChanged(target.id, network.name, settings, sandboxes.files(target.id))
     },
 
     async disconnect(ref, container, request = {}) {
@@ -175,7 +175,7 @@ export function createNetworksService(options: {
       if (!left && !Object.hasOwn(target.endpoints, network.name)) {
         throw failed(`container ${target.id} is not connected to network ${network.name}`)
       }
-      await sandboxes.endpointChanged(target.id, network.name, undefined)
+      await sandboxes.endpointChanged(target.id, network.name, undefined, sandboxes.files(target.id))
     },
 
     async prune(request = {}) {

@@ -1,4 +1,5 @@
 import type { Logger } from '@kernel/kernel'
+import { forgetConnections } from '@kernel/sys'
 import { isBridge } from './bridges.ts'
 import { NameTable } from './dns/name-table.ts'
 import { type DnsServer, serveDns } from './dns/server.ts'
@@ -81,8 +82,21 @@ export class LiveSandboxes {
     const gone = sandbox.rules.filter((rule) => !wanted.some((one) => same(one, rule)))
     const fresh = wanted.filter((one) => !sandbox.rules.some((rule) => same(rule, one)))
     sandbox.rules = [...sandbox.rules.filter((rule) => !gone.includes(rule)), ...fresh]
-    await this.context.firewall.shut(gone)
+    await this.shut(gone)
     await this.context.firewall.open(fresh)
+  }
+
+  /** A UDP client that goes on sending would be led to the old place for ever. */
+  private async shut(rules: PortRule[]): Promise<void> {
+    await this.context.firewall.shut(rules)
+    const addresses = new Set(rules.filter((rule) => rule.protocol === 'udp').map((rule) => rule.address))
+    for (const address of addresses) {
+      try {
+        forgetConnections(address, 'udp')
+      } catch (error) {
+        this.context.log.debug(`flows to ${address} were not forgotten`, { error: (error as Error).message })
+      }
+    }
   }
 
   /** Takes back everything. */
@@ -93,7 +107,7 @@ export class LiveSandboxes {
     const { rules } = sandbox
     sandbox.rules = []
     try {
-      await this.context.firewall.shut(rules)
+      await this.shut(rules)
     } finally {
       for (const port of sandbox.record.ports) this.context.holds.release(port)
     }

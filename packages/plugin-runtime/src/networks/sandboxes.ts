@@ -1,4 +1,3 @@
-import fs from 'node:fs'
 import path from 'node:path'
 import {
   conflict,
@@ -25,21 +24,15 @@ import {
   settingsOf,
 } from './endpoints.ts'
 import type { Firewall } from './firewall.ts'
-import {
-  extraHosts,
-  hostResolvConf,
-  hostsFor,
-  hostsOfHost,
-  reachableServers,
-  resolvConfFor,
-} from './host-files.ts'
 import type { InstanceNames } from './names.ts'
 import { makeNamespace, routeBy } from './namespace.ts'
 import type { NetworkStore } from './network-store.ts'
 import type { PortHolds } from './port-holds.ts'
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './records.ts'
+import { hostsWith, hostsWithout, resolvConfWithNames, writeFiles } from './sandbox-files.ts'
 import { LiveSandboxes, type Sandbox } from './sandbox-live.ts'
 import { checkEndpoint, dnsNames, planSandbox, portMapOf, type SandboxPlan } from './sandbox-plan.ts'
+import { sweepRemains } from './sweep.ts'
 
 export interface SandboxContext {
   store: NetworkStore
@@ -123,7 +116,7 @@ export class SandboxManager implements Sandboxes {
         else await this.tearDown(sandbox)
       })
     }
-    this.sweepNamespaces()
+    this.sweep()
   }
 
   async rename(containerId: string, name: string): Promise<void> {
@@ -155,7 +148,11 @@ export class SandboxManager implements Sandboxes {
         this.context.records.put(containerId, record)
         connectEndpoint(this.context, record.netns, endpoint, this.live.gateway(record) === endpoint)
         this.live.introduce(endpoint)
-        record.dns ||= this.live.hasNames(endpoint)
+        if (this.live.hasNames(endpoint)) {
+          record.dns = true
+          record.resolvConf = resolvConfWithNames(record.resolvConf)
+        }
+        record.hosts = hostsWith(record.hosts, endpoint.address, record.hostname)
         this.live.startDns(sandbox)
         await this.live.publish(sandbox)
         this.context.records.put(containerId, record)
@@ -180,6 +177,12 @@ export class SandboxManager implements Sandboxes {
     })
   }
 
+  /** Contents of /etc/hosts and /etc/resolv.conf as they are to be now. */
+  files(containerId: string): Pick<SandboxResult, 'hosts' | 'resolvConf'> | undefined {
+    const record = this.sandboxes.get(containerId)?.record
+    return record && { hosts: record.hosts, resolvConf: record.resolvConf }
+  }
+
   /** Who is on a network and runs. */
   members(networkId: string): Array<{ record: SandboxRecord; endpoint: EndpointRecord }> {
     return [...this.sandboxes.values()].flatMap(({ record }) =>
@@ -201,7 +204,7 @@ export class SandboxManager implements Sandboxes {
   /** Takes down everything, for tests and for removing the product. */
   async purge(): Promise<void> {
     for (const sandbox of [...this.sandboxes.values()]) await this.down(sandbox.record.containerId)
-    this.sweepNamespaces()
+    this.sweep()
   }
 
   private async build(request: SandboxRequest, plan: SandboxPlan): Promise<SandboxResult> {
@@ -227,7 +230,11 @@ export class SandboxManager implements Sandboxes {
       }
       this.takePorts(record, plan)
       record.portMap = portMapOf(config, hostConfig, record.ports)
-      this.writeFiles(record, request)
+      writeFiles(record, request, {
+        store: this.context.store,
+        live: this.live,
+        find: (ref) => this.find(ref)?.record,
+      })
       // On record before it exists: whatever happens next, a restart knows what to remove.
       this.context.records.put(containerId, record)
       this.makeDevices(record)
@@ -251,40 +258,6 @@ export class SandboxManager implements Sandboxes {
       const where = `driver failed programming external connectivity on endpoint ${record.name}`
       throw failed(`${where}: ${(error as Error).message}`, { hint: problem?.hint, cause: error })
     }
-  }
-
-  private writeFiles(record: SandboxRecord, request: SandboxRequest): void {
-    const { hostConfig, hostname, domainname } = request
-    const gateway = this.live.gateway(record)
-    const here = gateway?.networkId ?? this.context.store.byName('bridge')?.id ?? ''
-    const extra = extraHosts(hostConfig, this.context.store.get(here)?.gateway ?? '127.0.0.1')
-    const addresses = record.endpoints.map((one) => one.address).filter(Boolean)
-    if (record.netns === undefined) record.hosts = hostsOfHost(extra)
-    else
-      record.hosts = hostsFor({
-        addresses,
-        hostname,
-        domainname,
-        extra: [...this.legacyLinks(request), ...extra],
-      })
-    // The default bridge has no names, so its containers ask the host's servers, unless these are on the
-    // host's loopback, where only we can ask them.
-    const own = record.netns !== undefined && addresses.length > 0
-    const blind =
-      record.dnsServers.length === 0 && hostResolvConf().servers.length > 0 && reachableServers().length === 0
-    record.dns = own && (record.endpoints.some((one) => this.live.hasNames(one)) || blind)
-    record.resolvConf = resolvConfFor(hostConfig, record.dns, hostResolvConf())
-  }
-
-  /** HostConfig.Links on the default bridge: lines of the hosts file, as there is no name server. */
-  private legacyLinks(request: SandboxRequest): Array<{ name: string; address: string }> {
-    const links = (request.hostConfig.Links as string[] | null | undefined) ?? []
-    return links.flatMap((link) => {
-      const [ref = '', alias = ref] = link.replace(/^\//, '').split(':')
-      const target = this.find(ref)?.record
-      const address = target?.endpoints.find((one) => one.address)?.address
-      return target && address ? [{ name: `${alias} ${target.name}`, address }] : []
-    })
   }
 
   private makeDevices(record: SandboxRecord): void {
@@ -343,6 +316,7 @@ export class SandboxManager implements Sandboxes {
     const { record } = sandbox
     const wasGateway = this.live.gateway(record) === endpoint
     record.endpoints = record.endpoints.filter((one) => one !== endpoint)
+    record.hosts = hostsWithout(record.hosts, endpoint.address)
     this.context.records.put(record.containerId, record)
     this.live.forget(endpoint)
     if (endpoint.veth) this.context.netlink.deleteLink(endpoint.veth)
@@ -374,20 +348,9 @@ export class SandboxManager implements Sandboxes {
     }
   }
 
-  /** Namespaces and devices of this daemon that no sandbox has. */
-  private sweepNamespaces(): void {
-    const { names, netlink, log } = this.context
-    const files = fs.existsSync(names.netnsDir) ? fs.readdirSync(names.netnsDir) : []
-    for (const file of files.filter((one) => !this.sandboxes.has(one))) {
-      log.info(`removing network namespace ${file}, left over from an earlier run`)
-      deleteNetns(path.join(names.netnsDir, file))
-    }
-    const used = new Set(
-      [...this.sandboxes.values()].flatMap(({ record }) => record.endpoints.map((one) => one.veth)),
-    )
-    for (const link of netlink.links()) {
-      if (names.ownsVeth(link.name) && !used.has(link.name)) netlink.deleteLink(link)
-    }
+  private sweep(): void {
+    const records = [...this.sandboxes.values()].map(({ record }) => record)
+    sweepRemains(this.context, records)
   }
 
   private resultOf(record: SandboxRecord): SandboxResult {
