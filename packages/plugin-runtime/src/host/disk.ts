@@ -14,7 +14,7 @@ export function diskChecks(dataDir: string): Check[] {
 
 export function spaceCheck(at: string, free: number, total: number): Check {
   const found = `${(free / GIB).toFixed(1)} GiB of ${(total / GIB).toFixed(1)} free at ${at}`
-  const advice = `Make room: kernel system prune, then du -xh --max-depth=2 ${at} | sort -h | tail`
+  const advice = `Remove unused images and volumes, then look for what is large: du -xh --max-depth=2 ${at} | sort -h | tail`
   if (free < GIB) return fail('disk space', found, advice)
   if (free < 5 * GIB || free < total / 20) return warn('disk space', found, advice)
   return ok('disk space', found)
@@ -25,7 +25,7 @@ export function inodeCheck(at: string, free: number, total: number): Check {
   if (total === 0) return ok('inodes', `without a limit at ${at}`)
   const percent = Math.round((100 * free) / total)
   const found = `${percent} % free at ${at}`
-  const advice = 'Remove unused images (many small files): kernel image prune -a'
+  const advice = 'Remove unused images: they are many small files'
   if (free < 10_000) return fail('inodes', found, advice)
   if (percent < 10) return warn('inodes', found, advice)
   return ok('inodes', found)

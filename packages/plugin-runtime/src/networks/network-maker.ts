@@ -130,7 +130,7 @@ export class NetworkMaker {
     const picked = pickSubnet(pools, [...this.used(), ...store.subnets()], names.seed + (attempt - 1) * 7)
     if (picked) return picked
     throw failed('all predefined address pools have been fully subnetted', {
-      hint: 'Remove unused networks: kernel network prune; or configure larger pools',
+      hint: 'Remove unused networks, or configure larger pools',
     })
   }
 

@@ -80,7 +80,11 @@ export class NftSession {
 
   private running(): ChildProcess {
     if (this.child) return this.child
-    const child = spawn(findProgram('nft') ?? 'nft', ['-i'], { stdio: ['pipe', 'ignore', 'pipe'] })
+    const child = spawn(findProgram('nft') ?? 'nft', ['-i'], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      // It would keep what we say as a person's history in the home folder.
+      env: { ...process.env, HOME: '/dev/null' },
+    })
     child.stdin.on('error', () => {})
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       if (this.child !== child) return
