@@ -1,0 +1,437 @@
+import { failed, type Images, notFound } from '@kernel/contracts'
+import { describe, expect, it } from 'vitest'
+import { imageId, startDockerServer } from '../testing/docker-server.ts'
+import type { Program } from '../testing/fake-process.ts'
+import { connectRaw } from '../testing/raw-client.ts'
+import { unixFetch } from '../testing/unix-fetch.ts'
+
+const echo: Program = async ({ args, write }) => {
+  write(1, `${args.join(' ')}\n`)
+  write(2, 'err\n')
+  return 3
+}
+const cat: Program = async ({ stdin, write }) => {
+  for await (const chunk of stdin) write(1, chunk)
+  return 0
+}
+
+async function start(overrides: Parameters<typeof startDockerServer>[1] = {}) {
+  const server = await startDockerServer(
+    { echo, cat, sleep: async ({ killed }) => killed.then(() => 0) },
+    overrides,
+  )
+  const call = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
+    unixFetch(server.socketPath, method, path, { body, ...(headers && { headers }) })
+  const create = async (name: string, body: object) =>
+    (
+      (await call('POST', `/containers/create?name=${name}`, { Image: 'busybox', ...body })).json() as {
+        Id: string
+      }
+    ).Id
+  return { ...server, call, create }
+}
+
+describe('the engine', () => {
+  it('answers pings with all that clients decide by, to everybody', async () => {
+    const { call, url } = await start()
+    const answer = await call('GET', '/_ping')
+    expect([answer.status, answer.body]).toEqual([200, 'OK'])
+    expect(answer.headers).toMatchObject({
+      'api-version': '1.51',
+      'builder-version': '1',
+      'cache-control': 'no-cache, no-store, must-revalidate',
+      'docker-experimental': 'false',
+      ostype: 'linux',
+      server: 'kernel/0.1.0 (linux)',
+      swarm: 'inactive',
+    })
+    expect(await call('HEAD', '/v1.24/_ping')).toMatchObject({ status: 200, body: '' })
+    expect((await fetch(`${url}/_ping`)).status).toBe(200)
+    expect(await (await fetch(`${url}/containers/json`)).json()).toMatchObject({
+      message: expect.stringContaining('token'),
+    })
+  })
+
+  it('puts its headers on failures too', async () => {
+    const { call } = await start()
+    for (const [path, status, message] of [
+      ['/nowhere', 404, 'page not found'],
+      ['/v1.44/containers/json/x', 404, 'page not found'],
+      ['/v1.99/info', 400, 'client version 1.99 is too new. Maximum supported API version is 1.51'],
+      ['/swarm', 503, expect.stringContaining('This node is not a swarm manager')],
+      ['/v1.30/services/x', 503, expect.stringContaining('This node is not a swarm manager')],
+      ['/plugins/x/json', 404, 'plugin "x" not found'],
+      ['/containers/ghost/json', 404, 'No such container: ghost'],
+    ] as const) {
+      const answer = await call('GET', path)
+      expect([path, answer.status, answer.json()]).toEqual([path, status, { message }])
+      expect(answer.headers['api-version']).toBe('1.51')
+    }
+    expect((await call('GET', '/plugins')).json()).toEqual([])
+  })
+
+  it('reports itself', async () => {
+    const { call } = await start()
+    expect((await call('GET', '/version')).json()).toMatchObject({
+      ApiVersion: '1.51',
+      MinAPIVersion: '1.24',
+      Os: 'linux',
+    })
+    expect((await call('GET', '/info')).json()).toMatchObject({
+      Images: 1,
+      Containers: 0,
+      Swarm: { LocalNodeState: 'inactive' },
+    })
+    expect((await call('GET', '/system/df')).json()).toMatchObject({
+      LayersSize: 4_000_000,
+      Volumes: [],
+      BuildCache: [],
+    })
+    expect((await call('GET', '/system/df?type=volume')).json()).toMatchObject({ Images: null, Volumes: [] })
+  })
+})
+
+describe('bodies', () => {
+  it.each([
+    ['', {}, 'invalid JSON: got EOF while reading request body'],
+    ['{', { 'content-type': 'application/json' }, expect.stringContaining('invalid JSON: ')],
+    ['{} {}', { 'content-type': 'application/json' }, expect.stringContaining('invalid JSON: ')],
+    [
+      '{}',
+      { 'content-type': 'text/plain' },
+      "unsupported Content-Type header (text/plain): must be 'application/json'",
+    ],
+    ['{}', { 'content-type': 'application/json' }, 'config cannot be empty in order to create a container'],
+  ])('%j with %j is refused', async (body, headers: Record<string, string>, message) => {
+    const { call } = await start()
+    const answer = await call('POST', '/containers/create', body, headers)
+    expect([answer.status, answer.json()]).toEqual([400, { message }])
+  })
+})
+
+describe('containers', () => {
+  it('start once, without a body', async () => {
+    const { call, create } = await start()
+    await create('s', { Cmd: ['sleep'] })
+    expect(await call('POST', '/containers/s/start')).toMatchObject({ status: 204, body: '' })
+    expect(await call('POST', '/containers/s/start')).toMatchObject({ status: 304, body: '' })
+    expect((await call('POST', '/containers/s/stop?t=x')).json()).toEqual({
+      message: 'strconv.Atoi: parsing "x": invalid syntax',
+    })
+    expect((await call('POST', '/containers/s/rename')).status).toBe(400)
+    expect((await call('POST', '/containers/s/resize?h=24&w=80')).status).toBe(200)
+    expect((await call('POST', '/containers/s/kill')).status).toBe(204)
+    expect((await call('DELETE', '/containers/s')).status).toBe(204)
+    expect((await call('POST', '/containers/prune')).json()).toEqual({
+      ContainersDeleted: null,
+      SpaceReclaimed: 0,
+    })
+  })
+
+  it('sends the head of a wait before there is an end', async () => {
+    const { call, create, socketPath } = await start()
+    await create('w', { Cmd: ['echo'] })
+    const waiter = await connectRaw(socketPath)
+    waiter.write('POST /v1.51/containers/w/wait?condition=next-exit HTTP/1.1\r\nHost: d\r\n\r\n')
+    expect(await waiter.until('\r\n\r\n')).toMatch(/^HTTP\/1.1 200 OK/)
+    await call('POST', '/containers/w/start')
+    await waiter.until('{"StatusCode":3}')
+    waiter.socket.destroy()
+    expect((await call('POST', '/containers/ghost/wait')).status).toBe(404)
+    expect((await call('POST', '/containers/w/wait?condition=soon')).json()).toEqual({
+      message: 'invalid condition: "soon"',
+    })
+  })
+
+  it('gives its output framed, and tells so by the version', async () => {
+    const { call, create } = await start()
+    await create('e', { Cmd: ['echo', 'hi'] })
+    await call('POST', '/containers/e/start')
+    const logs = await call('GET', '/containers/e/logs?stdout=1&stderr=true')
+    expect(logs.headers['content-type']).toBe('application/vnd.docker.multiplexed-stream')
+    expect(logs.body).toBe('\x01\0\0\0\0\0\0\x03hi\n\x02\0\0\0\0\0\0\x04err\n')
+    expect((await call('GET', '/v1.41/containers/e/logs?stdout=1')).headers['content-type']).toBe(
+      'application/vnd.docker.raw-stream',
+    )
+    expect((await call('GET', '/containers/e/logs')).json()).toEqual({
+      message: 'Bad parameters: you must choose at least one stream',
+    })
+    await create('t', { Cmd: ['echo', 'hi'], Tty: true })
+    await call('POST', '/containers/t/start')
+    expect((await call('GET', '/containers/t/logs?stdout=1&timestamps=1')).body).toMatch(
+      /^2026-01-01T00:00:00.000000001Z hi\n/,
+    )
+  })
+
+  it('takes the connection of an old client over, which asks for no upgrade', async () => {
+    const { call, create, socketPath } = await start()
+    await create('c', { Cmd: ['cat'], OpenStdin: true })
+    const client = await connectRaw(socketPath)
+    client.write('GET /v1.24/_ping HTTP/1.1\r\nHost: d\r\n\r\n')
+    await client.until('OK')
+    client.write(
+      'POST /v1.24/containers/c/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\r\nearly;',
+    )
+    await client.until('Content-Type: application/vnd.docker.raw-stream')
+    await call('POST', '/containers/c/start')
+    await client.until('early;')
+    client.socket.end('late;')
+    const all = (await client.end()).toString('latin1')
+    expect(all).toContain(
+      'HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\nApi-Version: 1.51',
+    )
+    expect(all).toMatch(/late;$/)
+  })
+
+  it('lets go of a terminal at the detach keys and keeps it running', async () => {
+    const { call, create, socketPath, fakes } = await start()
+    await create('t', { Cmd: ['cat'], OpenStdin: true, Tty: true })
+    await call('POST', '/containers/t/start')
+    const client = await connectRaw(socketPath)
+    client.write(
+      'POST /containers/t/attach?stream=1&stdin=1&stdout=1&detachKeys=ctrl-x,y HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n',
+    )
+    await client.until('101 UPGRADED')
+    client.write('a\x18')
+    await client.until('\r\n\r\na')
+    client.write('y')
+    await client.end()
+    expect(fakes.find('t').status).toBe('running')
+    expect(fakes.find('t').process.attachers).toBe(0)
+  })
+
+  it('tells the exit code of a command as soon as its stream ends, binary data untouched', async () => {
+    const { call, create, socketPath } = await start()
+    await create('s', { Cmd: ['sleep'] })
+    await call('POST', '/containers/s/start')
+    const { Id } = (
+      await call('POST', '/containers/s/exec', { Cmd: ['cat'], AttachStdin: true, AttachStdout: true })
+    ).json() as { Id: string }
+    expect((await call('GET', `/exec/${Id}/json`)).json()).toMatchObject({ Running: true, ExitCode: null })
+    const client = await connectRaw(socketPath)
+    client.write(
+      `POST /exec/${Id}/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n{}`,
+    )
+    await client.until('101 UPGRADED')
+    const data = Buffer.from(Array.from({ length: 70_000 }, (_, at) => (at * 7) % 256))
+    client.socket.end(data)
+    const all = await client.end()
+    let at = all.indexOf('\r\n\r\n') + 4
+    const received: Buffer[] = []
+    while (at < all.length) {
+      const length = all.readUInt32BE(at + 4)
+      received.push(all.subarray(at + 8, at + 8 + length))
+      at += 8 + length
+    }
+    expect(Buffer.concat(received).equals(data)).toBe(true)
+    expect((await call('GET', `/exec/${Id}/json`)).json()).toMatchObject({ Running: false, ExitCode: 0 })
+    const none = (await call('POST', '/containers/s/exec', { Cmd: ['cat'] })).json() as { Id: string }
+    expect(await call('POST', `/exec/${none.Id}/start`, {})).toMatchObject({ status: 200, body: '' })
+    expect((await call('POST', '/containers/s/exec', {})).json()).toEqual({
+      message: 'No exec command specified',
+    })
+  })
+
+  it('samples once, or twice so that rates can be told', async () => {
+    const { call, create } = await start()
+    await create('s', { Cmd: ['sleep'] })
+    const zero = '0001-01-01T00:00:00Z'
+    expect((await call('GET', '/containers/s/stats?stream=0')).json()).toMatchObject({
+      name: '/s',
+      read: zero,
+    })
+    await call('POST', '/containers/s/start')
+    expect((await call('GET', '/containers/s/stats?stream=0&one-shot=1')).json()).toMatchObject({
+      preread: zero,
+      precpu_stats: {},
+    })
+    const two = (await call('GET', '/containers/s/stats?stream=false')).json()
+    expect(two).toMatchObject({ memory_stats: { usage: 7 }, precpu_stats: { cpu_usage: { total_usage: 5 } } })
+    expect((two as { preread: string }).preread).not.toBe(zero)
+  })
+
+  it('shows networks as the version of the client knows them', async () => {
+    const { call, create } = await start()
+    const id = await create('n', { Cmd: ['sleep'] })
+    const own = async (version: string) => {
+      const inspect = (await call('GET', `/${version}/containers/n/json`)).json() as {
+        NetworkSettings: { Networks: Record<string, object> }
+      }
+      return inspect.NetworkSettings.Networks.own
+    }
+    expect(await own('v1.51')).toEqual({ Aliases: ['db'], DNSNames: ['db', id.slice(0, 12)] })
+    expect(await own('v1.44')).toEqual({
+      Aliases: ['db', id.slice(0, 12)],
+      DNSNames: ['db', id.slice(0, 12)],
+    })
+    expect(await own('v1.43')).toEqual({ Aliases: ['db', id.slice(0, 12)] })
+  })
+})
+
+describe('images', () => {
+  it('look as the version of the client knows them', async () => {
+    const { call } = await start({
+      images: {
+        list: async () => [
+          {
+            id: imageId,
+            repoTags: [],
+            repoDigests: [],
+            created: '2026-01-01T00:00:00Z',
+            size: 5,
+            labels: {},
+            parentId: '',
+            containers: 2,
+          },
+        ],
+      },
+    })
+    const first = async (version: string) =>
+      ((await call('GET', `/${version}/images/json`)).json() as object[])[0]
+    expect(await first('v1.51')).toMatchObject({ RepoTags: [], Containers: 2, Created: 1_767_225_600 })
+    expect(await first('v1.51')).not.toHaveProperty('VirtualSize')
+    expect(await first('v1.42')).toMatchObject({
+      RepoTags: ['<none>:<none>'],
+      RepoDigests: ['<none>@<none>'],
+      VirtualSize: 5,
+      Containers: -1,
+    })
+  })
+
+  it('have names with slashes', async () => {
+    const seen: string[] = []
+    const { call } = await start({
+      images: {
+        inspect: async (ref) => {
+          throw notFound(`No such image: ${ref}`)
+        },
+        tag: async (source, target) => void seen.push(source, target),
+        remove: async (ref) => [{ untagged: ref }, { deleted: imageId }],
+      },
+    })
+    expect((await call('GET', '/images/r.example:5000/a/b:1/json')).json()).toEqual({
+      message: 'No such image: r.example:5000/a/b:1',
+    })
+    expect((await call('POST', '/images/a/b/tag?repo=c/d&tag=2')).status).toBe(201)
+    expect(seen).toEqual(['a/b', 'c/d:2'])
+    expect((await call('DELETE', '/images/a/b:1')).json()).toEqual([
+      { Untagged: 'a/b:1' },
+      { Deleted: imageId },
+    ])
+  })
+
+  it('are pulled with progress; a failure has its status before the first line, and is a line after it', async () => {
+    const pulls: unknown[] = []
+    const pull: Images['pull'] = async (ref, { auth, platform }, report) => {
+      pulls.push([ref, auth, platform])
+      if (ref === 'ghost:latest') throw notFound('pull access denied for ghost')
+      report({ status: 'Pulling from library/busybox', id: 'latest' })
+      if (ref === 'broken:1') throw failed('the layer is damaged')
+      report({ status: 'Status: Downloaded newer image for busybox:latest' })
+      return { id: imageId, digest: imageId, updated: true }
+    }
+    const { call } = await start({ images: { pull } })
+    const auth = Buffer.from('{"username":"ada","password":"x"}').toString('base64url')
+    const good = await call(
+      'POST',
+      '/images/create?fromImage=busybox&tag=latest&platform=linux/amd64',
+      undefined,
+      { 'x-registry-auth': auth },
+    )
+    expect(good.body.split('\r\n').map((line) => line && JSON.parse(line))).toEqual([
+      { status: 'Pulling from library/busybox', id: 'latest' },
+      { status: 'Status: Downloaded newer image for busybox:latest' },
+      '',
+    ])
+    expect(pulls).toEqual([['busybox:latest', { username: 'ada', password: 'x' }, 'linux/amd64']])
+    const ghost = await call('POST', '/images/create?fromImage=ghost&tag=latest')
+    expect([ghost.status, ghost.json()]).toEqual([404, { message: 'pull access denied for ghost' }])
+    const broken = await call('POST', '/images/create?fromImage=broken&tag=1')
+    expect(broken.body).toContain(
+      '{"errorDetail":{"message":"the layer is damaged"},"error":"the layer is damaged"}',
+    )
+    await call('POST', `/images/create?fromImage=busybox&tag=${imageId}`)
+    expect(pulls.at(-1)).toEqual([`busybox@${imageId}`, undefined, undefined])
+    expect((await call('POST', '/images/create')).status).toBe(400)
+  })
+
+  it('are loaded and saved as streams', async () => {
+    let size = 0
+    const { call } = await start({
+      images: {
+        async load(tar) {
+          for await (const chunk of tar) size += chunk.byteLength
+          return ['busybox:latest', imageId]
+        },
+        save: async (refs) =>
+          (async function* () {
+            yield Buffer.from(refs.join())
+          })(),
+      },
+    })
+    const loaded = await call('POST', '/images/load?quiet=1', Buffer.alloc(300_000))
+    expect(loaded.body).toBe(
+      `{"stream":"Loaded image: busybox:latest\\n"}\r\n{"stream":"Loaded image ID: ${imageId}\\n"}\r\n`,
+    )
+    expect(size).toBe(300_000)
+    const saved = await call('GET', '/images/get?names=a/b:1&names=c')
+    expect([saved.headers['content-type'], saved.body]).toEqual(['application/x-tar', 'a/b:1,c'])
+    expect((await call('GET', '/images/a/b/get')).body).toBe('a/b')
+  })
+
+  it('are built from a context in the body', async () => {
+    let asked: unknown
+    const { call } = await start({
+      builder: {
+        async build({ context, signal: _, ...rest }, report) {
+          asked = rest
+          if ('tar' in context) for await (const _chunk of context.tar);
+          report({ stream: 'Step 1/1 : FROM scratch' })
+          return { id: imageId }
+        },
+      },
+    })
+    const query = new URLSearchParams([
+      ['t', 'a:1'],
+      ['t', 'b'],
+      ['dockerfile', 'build/Dockerfile'],
+      ['buildargs', '{"A":"1","B":null}'],
+      ['labels', '{"l":"v"}'],
+      ['cachefrom', '[]'],
+      ['ulimits', 'null'],
+      ['nocache', '1'],
+    ])
+    const built = await call('POST', `/v1.43/build?${query}`, Buffer.alloc(1024), {
+      'content-type': 'application/x-tar',
+    })
+    expect(built.body).toBe(`{"stream":"Step 1/1 : FROM scratch"}\r\n{"aux":{"ID":"${imageId}"}}\r\n`)
+    expect(asked).toMatchObject({
+      dockerfile: { path: 'build/Dockerfile' },
+      tags: ['a:1', 'b'],
+      buildArgs: { A: '1' },
+      labels: { l: 'v' },
+      noCache: true,
+      auths: {},
+    })
+    expect((await call('POST', '/build?version=2', Buffer.alloc(1))).status).toBe(501)
+    expect((await call('POST', '/build?q=1', Buffer.alloc(1))).body).toContain(`{"stream":"${imageId}\\n"}`)
+  })
+})
+
+describe('a stop', () => {
+  it('ends event streams and lets short requests finish', async () => {
+    const { socketPath, stopDocker, subscribers, call } = await start()
+    const events = await connectRaw(socketPath)
+    events.write('GET /events HTTP/1.1\r\nHost: d\r\n\r\n')
+    await events.until('200 OK')
+    expect(subscribers.size).toBe(1)
+    await stopDocker()
+    expect(await events.until('0\r\n\r\n')).toContain('Transfer-Encoding: chunked')
+    expect(subscribers.size).toBe(0)
+    expect(await call('GET', '/containers/json')).toMatchObject({
+      status: 503,
+      body: expect.stringContaining('is stopping'),
+    })
+    events.socket.destroy()
+  })
+})
