@@ -141,7 +141,6 @@ function dropUnneeded(parts: ImageParts, id: Digest): void {
   if (!image || records.tagsOf(id).length > 0 || records.repoDigestsOf(id).length > 0) return
   if (records.keepsOf(id).length > 0 || users.of(id).length > 0 || records.children(id).length > 0) return
   records.dropImage(id)
-  parts.emit({ action: 'delete', id })
 }
 
 function checkConfig(config: ImageConfig): void {

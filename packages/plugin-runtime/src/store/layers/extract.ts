@@ -22,7 +22,7 @@ import {
   setOpaque,
 } from '@kernel/sys'
 import { isLayerXattr } from './pack.ts'
-import { entriesOf, type TarEntry, type WindowedFile } from './tar-file.ts'
+import { entriesOf, type FileData, type TarEntry, type WindowedFile } from './tar-file.ts'
 
 export interface ExtractLimits {
   /** Entries of one layer. */
@@ -34,20 +34,13 @@ export interface ExtractLimits {
 /** Far above what real images have, far below what fills a disk with inodes unseen. */
 export const defaultLimits: ExtractLimits = { entries: 2_000_000, bytes: 64 * 2 ** 30 }
 
-/** A file's data in the tar, and the inode that holds it now. */
-export interface ExtractedFile {
-  path: string
-  offset: number
-  size: number
-  inode: number
-}
-
 export interface Extracted {
   /** Bytes in regular files. */
   size: number
   /** Bytes on the disk, files and folders rounded up to blocks. */
   disk: number
-  files: ExtractedFile[]
+  /** Files whose data is as the tar has it, in the tar's order. */
+  files: FileData[]
 }
 
 const DISK_BLOCK = 4096
@@ -82,7 +75,8 @@ class Extractor {
   private readonly whiteouts: string[] = []
   private readonly opaque: string[] = []
   private readonly times = new Map<string, number>()
-  private readonly files: ExtractedFile[] = []
+  private readonly files: (FileData & { inode: number })[] = []
+  private replaced = false
   private count = 0
   private size = 0
   private disk = DISK_BLOCK
@@ -124,7 +118,7 @@ class Extractor {
     for (const folder of this.opaque) setOpaque(this.inside(folder, '.'))
     this.leaveParent()
     for (const [path, mtime] of this.times) this.setFolderTime(path, mtime)
-    return { size: this.size, disk: this.disk, files: this.files }
+    return { size: this.size, disk: this.disk, files: this.replaced ? this.unchanged() : this.files }
   }
 
   private addRoot(entry: TarEntry): void {
@@ -248,6 +242,7 @@ class Extractor {
   }
 
   private removeExisting(at: Buffer): void {
+    this.replaced = true
     if (!fs.lstatSync(at).isDirectory()) {
       fs.unlinkSync(at)
       return
@@ -257,6 +252,30 @@ class Extractor {
     const doomed = `.kernel-replaced-${process.pid}-${this.count}`
     fs.renameSync(at, `/proc/self/fd/${parent.fd}/${doomed}`)
     removeInRoot(parent.fd, doomed)
+  }
+
+  /**
+   * The files whose data is still where it was written: one that the tar replaced later is not, nor one whose
+   * inode went to a later entry.
+   */
+  private unchanged(): FileData[] {
+    const owner = new Map(this.files.map((file) => [file.inode, file]))
+    return this.files.filter((file) => owner.get(file.inode) === file && this.isStillThere(file))
+  }
+
+  /** An inode that was freed may be something else by now, but then no file of that size. */
+  private isStillThere({ path, inode, size }: FileData & { inode: number }): boolean {
+    try {
+      const fd = openInRoot(this.root, asPath(path), O_PATH | O_NOFOLLOW)
+      try {
+        const stat = fs.fstatSync(fd)
+        return stat.isFile() && stat.ino === inode && stat.size === size
+      } finally {
+        fs.closeSync(fd)
+      }
+    } catch {
+      return false
+    }
   }
 
   private setFolderTime(path: string, mtime: number): void {

@@ -9,12 +9,12 @@ import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Digest, failed, invalid } from '@kernel/contracts'
 import type { TarEntries } from '@kernel/core-wasm'
-import { O_PATH, openInRoot, openRoot, removeInRoot } from '@kernel/sys'
+import { removeInRoot } from '@kernel/sys'
 import { compressionOf, decompressed } from './decompress.ts'
-import { cleanPath, defaultLimits, type ExtractedFile, type ExtractLimits, extractLayer } from './extract.ts'
+import { cleanPath, defaultLimits, type ExtractLimits, extractLayer } from './extract.ts'
 import { type PackOptions, packLayer } from './pack.ts'
 import { assembleTar, writeRecipe } from './recipe.ts'
-import { entriesOf, indexFile, TarIndexer, WindowedFile } from './tar-file.ts'
+import { entriesOf, type FileData, indexFile, TarIndexer, WindowedFile } from './tar-file.ts'
 
 /** A file, or a part of one. */
 export interface Source {
@@ -64,7 +64,7 @@ async function unpack(
       throw invalid(`the layer is damaged: its content has the digest ${tar.diffId}, expected ${job.diffId}`)
     const file = new WindowedFile(tar.fd, tar.tarSize, tar.offset)
     const { files, size, disk } = extractLayer(file, tar.rows, job.target, limits)
-    if (job.recipe) writeRecipe(file, job.target, files, job.recipe)
+    if (job.recipe) writeRecipe(file, files, job.recipe)
     return { diffId: tar.diffId, tarSize: tar.tarSize, size, disk }
   } finally {
     fs.closeSync(tar.fd)
@@ -77,27 +77,22 @@ function pack(job: { dir: string; options: PackOptions; out: string }): TarInfo 
 }
 
 /** Makes the recipe for a folder that `tar` was packed from, and that becomes the unpacked layer itself. */
-function adopt(job: { tar: string; layer: string; recipe: string }): { size: number; disk: number } {
+function adopt(job: { tar: string; recipe: string }): { size: number; disk: number } {
   const fd = fs.openSync(job.tar, 'r')
-  const root = openRoot(job.layer)
   try {
     const file = new WindowedFile(fd, fs.fstatSync(fd).size)
-    const files: ExtractedFile[] = []
+    const files: FileData[] = []
     let [size, disk] = [0, 4096]
     for (const entry of entriesOf(indexFile(file, Number.MAX_SAFE_INTEGER))) {
       if (entry.kind === 'directory') disk += 4096
       if (entry.kind !== 'file' || entry.size === 0) continue
       size += entry.size
       disk += Math.ceil(entry.size / 4096) * 4096
-      const path = cleanPath(entry.path)
-      const found = openInRoot(root, Buffer.from(path, 'latin1') as unknown as string, O_PATH)
-      files.push({ path, offset: entry.offset, size: entry.size, inode: fs.fstatSync(found).ino })
-      fs.closeSync(found)
+      files.push({ path: cleanPath(entry.path), offset: entry.offset, size: entry.size })
     }
-    writeRecipe(file, job.layer, files, job.recipe)
+    writeRecipe(file, files, job.recipe)
     return { size, disk }
   } finally {
-    fs.closeSync(root)
     fs.closeSync(fd)
   }
 }

@@ -111,7 +111,7 @@ export class LayerStore {
         const known = this.parts.records.layer(diffId)
         if (known) return { ...this.fresh(known), taken: false }
         const recipe = join(folder, 'recipe')
-        const { size, disk } = await this.parts.pool.run('adopt', { tar: out, layer: dir, recipe })
+        const { size, disk } = await this.parts.pool.run('adopt', { tar: out, recipe })
         const layer = { diffId, tarSize, size, disk }
         await this.removeHome(this.home(diffId))
         await fs.rename(folder, this.home(diffId))

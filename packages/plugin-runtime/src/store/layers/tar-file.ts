@@ -23,6 +23,14 @@ export interface TarEntry {
   xattrs: Map<string, Buffer> | undefined
 }
 
+/** A file of a layer, and where its data is in the tar. */
+export interface FileData {
+  /** Clean, as latin1. */
+  path: string
+  offset: number
+  size: number
+}
+
 const WINDOW = 1 << 20
 
 const kinds: Record<string, TarKind> = {
