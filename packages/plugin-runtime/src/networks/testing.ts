@@ -19,8 +19,10 @@ const missing = ['nft', 'nsenter', 'busybox', 'ip'].filter((name) => !findProgra
 /** Whether this machine can do it; says so in one line where not. */
 export function canHaveNetworks(): boolean {
   const can = process.getuid?.() === 0 && available().ok && missing.length === 0
-  if (!can)
-    console.log(`no root, or no ${missing.join(', ')}: real namespaces, names and ports are not tested`)
+  if (!can) {
+    const why = missing.length > 0 ? `${missing.join(', ')} not installed` : 'not root'
+    console.log(`${why}: real namespaces, names and ports are not tested`)
+  }
   return can
 }
 
