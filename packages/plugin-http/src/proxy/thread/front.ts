@@ -27,7 +27,7 @@ export function createFront(site: Site): Server {
   // One more than is allowed, so that a request with too many is seen as such and not silently cut.
   server.maxHeadersCount = settings.maxHeaders + 1
 
-  const begin = (req: IncomingMessage, res: ServerResponse, upgrade?: { socket: Socket; head: Buffer }) => {
+  const begin = (req: IncomingMessage, res: ServerResponse, upgrade: boolean) => {
     try {
       new Visit(site, req, res, upgrade).begin()
     } catch (error) {
@@ -36,15 +36,20 @@ export function createFront(site: Site): Server {
       req.socket.destroy()
     }
   }
-  server.on('request', begin)
-  server.on('checkContinue', begin)
+  server.on('request', (req, res) => begin(req, res, false))
+  server.on('checkContinue', (req, res) => begin(req, res, false))
   server.on('upgrade', (req, socket: Socket, head) => {
     socket.on('error', () => socket.destroy())
+    // At once, so that it stays in front of an end that follows.
+    if (head.length > 0) socket.unshift(head)
     const res = new ServerResponse(req)
     res.shouldKeepAlive = false
     res.assignSocket(socket)
-    res.on('finish', () => socket.end())
-    begin(req, res, { socket, head })
+    res.on('finish', () => {
+      socket.end()
+      socket.resume()
+    })
+    begin(req, res, true)
   })
   return server
 }

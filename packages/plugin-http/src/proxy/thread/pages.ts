@@ -23,7 +23,7 @@ interface Page {
   retryAfter?: number
 }
 
-export const PAGES: Record<Reason, Page> = {
+const PAGES: Record<Reason, Page> = {
   'bad-request': { status: 400, title: 'Bad request', text: 'The request could not be understood.' },
   'visitor-slow': { status: 408, title: 'Request timeout', text: 'The request took too long to arrive.' },
   'too-large': { status: 431, title: 'Too many headers', text: 'The request has too many headers.' },

@@ -3,7 +3,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Duplex } from 'node:stream'
 import type { RoutedTarget } from '../messages.ts'
 import { Exchange, type Failure } from './exchange.ts'
-import { PAGES, type Reason, sendPage } from './pages.ts'
+import { type Reason, sendPage } from './pages.ts'
 import { type RequestHead, readRequestHead } from './request-head.ts'
 import type { Site } from './site.ts'
 import { openTunnel } from './tunnel.ts'
@@ -12,20 +12,17 @@ import { Upload } from './upload.ts'
 /** Methods that may be sent twice where it is unknown whether the first was heard. RFC 9110 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
+/** The rest of a request that made no sense, or never comes, cannot be told from the next one. */
+const ENDS_CONNECTION = new Set<Reason>(['bad-request', 'visitor-slow', 'coding'])
+
 /** Time for the rest of a body that nobody reads, so that its sender gets to see the answer. */
 const LINGER_MS = 10_000
-
-export interface UpgradeRequest {
-  socket: Duplex
-  /** What came behind the request's head. */
-  head: Buffer
-}
 
 export class Visit {
   readonly #site: Site
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
-  readonly #upgrade: UpgradeRequest | undefined
+  readonly #upgrade: boolean
   readonly #start = performance.now()
   readonly #tried = new Set<number>()
   #head: RequestHead | undefined
@@ -38,7 +35,8 @@ export class Visit {
   #exchange: Exchange | undefined
   #closed = false
 
-  constructor(site: Site, req: IncomingMessage, res: ServerResponse, upgrade?: UpgradeRequest) {
+  /** @param upgrade whether the visitor asks to change to another protocol */
+  constructor(site: Site, req: IncomingMessage, res: ServerResponse, upgrade: boolean) {
     this.#site = site
     this.#req = req
     this.#res = res
@@ -49,7 +47,7 @@ export class Visit {
     this.#res.on('close', () => this.#close(this.#res.headersSent ? this.#res.statusCode : 0))
     this.#req.on('error', () => {})
     const { trusted, settings } = this.#site
-    const options = { trusted, maxHeaders: settings.maxHeaders, upgrade: this.#upgrade !== undefined }
+    const options = { trusted, maxHeaders: settings.maxHeaders, upgrade: this.#upgrade }
     const head = readRequestHead(this.#req, options)
     this.#requestId = head.requestId
     if ('status' in head) {
@@ -144,8 +142,6 @@ export class Visit {
     let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: Upgrade\r\nUpgrade: ${protocol ?? ''}\r\n`
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     visitor.write(`${text}\r\n`, 'latin1')
-    const head = this.#upgrade?.head
-    if (head?.length) visitor.unshift(head)
     openTunnel(visitor, socket, () => {
       this.#site.targets.release(target)
       this.#close(status)
@@ -155,8 +151,7 @@ export class Visit {
   #answer(reason: Reason): void {
     if (this.#closed || this.#res.headersSent) return
     this.#prepareAnswer()
-    // The rest of a request that made no sense, or never comes, cannot be told from the next one.
-    if (PAGES[reason].status === 400 || PAGES[reason].status === 408) this.#res.shouldKeepAlive = false
+    if (ENDS_CONNECTION.has(reason)) this.#res.shouldKeepAlive = false
     sendPage(this.#req, this.#res, reason, this.#requestId)
   }
 
