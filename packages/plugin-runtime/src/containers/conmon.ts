@@ -48,7 +48,7 @@ export async function conmonCreate(
 ): Promise<number> {
   const { id, bundle, logPath, logSizeMax } = container
   const args = [
-    ...commonArgs(runtime),
+    ...commonArgs(runtime.createCommand),
     ...['-c', id, '-u', id, '-n', container.name, '-b', bundle, '--persist-dir', bundle],
     ...['--exit-dir', container.exitDir, '-p', join(bundle, 'pidfile'), '-P', join(bundle, 'conmon.pid')],
     ...['-l', logPath ? `k8s-file:${logPath}` : 'none'],
@@ -83,7 +83,7 @@ export interface ExecSession {
 export function conmonExec(conmon: string, runtime: OciRuntime, exec: ConmonExec): ExecSession {
   const { bundle } = exec
   const args = [
-    ...commonArgs(runtime),
+    ...commonArgs(runtime.command),
     ...[
       '-c',
       exec.containerId,
@@ -117,8 +117,7 @@ export function conmonExec(conmon: string, runtime: OciRuntime, exec: ConmonExec
   return { ready: session.attachable, go: () => session.start(true), pid, exitCode }
 }
 
-function commonArgs(runtime: OciRuntime): string[] {
-  const [program, ...rest] = runtime.command
+function commonArgs([program, ...rest]: OciRuntime['command']): string[] {
   return [
     ...['--api-version', '1', '-r', program, ...rest.flatMap((arg) => ['--runtime-arg', arg])],
     ...['--full-attach', '--no-sync-log', '--log-level', 'error'],

@@ -53,7 +53,8 @@ export function createConsole(config: { tty: boolean; stdin: boolean; stdinOnce:
     try {
       made = connectSeqpacket(`${place.bundle}/attach`)
     } catch {
-      return finish() // conmon has gone: there is nothing more to read
+      finish() // conmon has gone: there is nothing more to read
+      return
     }
     socket = made
     made.on('data', (packet: Buffer) => {
@@ -75,14 +76,16 @@ export function createConsole(config: { tty: boolean; stdin: boolean; stdinOnce:
   function balance(): void {
     if (!socket || ended) return
     const full = [...readers].filter(({ queue }) => queue.waiting > HIGH_WATER)
-    if (full.length === 0) return release()
+    if (full.length === 0) {
+      release()
+      return
+    }
     if (readers.size > 1) {
       for (const reader of full)
         if (reader.queue.waiting > CUT_OFF)
           cut(reader, failed('the reader was too slow and was cut off, since others read along'))
-      return release()
-    }
-    hold()
+      release()
+    } else hold()
   }
 
   function hold(): void {

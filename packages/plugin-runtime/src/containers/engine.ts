@@ -12,6 +12,7 @@ import { createLogRotation, type LogRotation } from './log-rotation.ts'
 import { createOciRuntime, type OciRuntime } from './oci-runtime.ts'
 import type { ContainerRecord } from './record.ts'
 import { createRegistry, type Registry } from './registry.ts'
+import { createSeccompCache, type SeccompCache } from './seccomp-cache.ts'
 
 export interface ContainersOptions {
   dataDir: string
@@ -51,6 +52,7 @@ export interface Engine extends Omit<ContainersOptions, 'dataDir' | 'cgroupParen
   db: Database
   registry: Registry
   runtime: OciRuntime
+  seccomp: SeccompCache
   exits: ExitWatch
   rotation: LogRotation
   mutex: KeyedMutex
@@ -91,6 +93,7 @@ export function createEngine(options: ContainersOptions): Engine {
     db,
     registry: createRegistry(db),
     runtime: createOciRuntime(host.runtime, dirs.runtime),
+    seccomp: createSeccompCache(host.runtime.kind === 'crun' ? dirs.runtime : undefined),
     exits: watchExits(dirs.exits),
     rotation: createLogRotation(log),
     mutex: new KeyedMutex(),

@@ -8,8 +8,12 @@ const MAX_MESSAGE = 16 << 10
 
 export interface OciRuntime {
   kind: 'crun' | 'runc'
-  /** The program, and the arguments before any operation: for conmon, and to spawn with pipes. */
+  /** The program, and the arguments before any operation. */
   command: [string, ...string[]]
+  /** The same for `create`. */
+  createCommand: [string, ...string[]]
+  /** Where the runtime keeps its state. */
+  root: string
   start(id: string): Promise<void>
   /** Removes state and cgroup; with force it kills what lives. A container that is unknown is fine. */
   delete(id: string): Promise<void>
@@ -27,23 +31,14 @@ export class OciError extends Error {
  * @param root where the runtime keeps its state
  */
 export function createOciRuntime(facts: NonNullable<HostFacts['runtime']>, root: string): OciRuntime {
-  const program = [facts.path, '--root', root]
-  // crun refuses a host where v1 controllers and a v2 tree are mounted side by side, so it is shown only the
-  // former: in a mount namespace that lives as long as the one command. conmon stays outside, lest it keep
-  // mounts of others alive. 4 ms; crun saves more.
-  const command = (
-    facts.unmountUnified
-      ? [
-          '/usr/bin/env',
-          'unshare',
-          '-m',
-          'sh',
-          '-c',
-          'umount /sys/fs/cgroup/unified; exec "$0" "$@"',
-          ...program,
-        ]
-      : program
-  ) as [string, ...string[]]
+  const command: OciRuntime['command'] = [facts.path, '--root', root]
+  // To create, crun refuses a host where v1 controllers and a v2 tree are mounted side by side, so it is shown
+  // only the former, in a mount namespace that lives as long as the one command. conmon stays outside, lest it
+  // keep the mounts of others alive.
+  const hide = 'umount /sys/fs/cgroup/unified; exec "$0" "$@"'
+  const createCommand: OciRuntime['command'] = facts.unmountUnified
+    ? ['/usr/bin/unshare', '-m', '/bin/sh', '-c', hide, ...command]
+    : command
 
   async function run(operation: string, args: string[], input?: string): Promise<void> {
     const { code, message } = await execute([...command, operation, ...args], input)
@@ -53,6 +48,8 @@ export function createOciRuntime(facts: NonNullable<HostFacts['runtime']>, root:
   return {
     kind: facts.kind,
     command,
+    createCommand,
+    root,
     start: (id) => run('start', [id]),
     delete: (id) => run('delete', ['--force', id]),
     pause: (id) => run('pause', [id]),

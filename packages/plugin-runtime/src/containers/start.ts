@@ -91,7 +91,7 @@ async function bringUp(engine: Engine, record: ContainerRecord): Promise<Sandbox
     cgroupParent: engine.cgroupParent,
     cgroup: engine.host.cgroup,
   })
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 })
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(engine.seccomp.apply(spec)), { mode: 0o600 })
 
   const policy = logPolicyOf(hostConfig.LogConfig)
   const pid = await conmonCreate(engine.conmon, engine.runtime, {
@@ -105,6 +105,7 @@ async function bringUp(engine: Engine, record: ContainerRecord): Promise<Sandbox
     stdin: config.OpenStdin === true,
     leaveStdinOpen: config.Tty === true || config.StdinOnce !== true,
   })
+  engine.seccomp.learn(spec, id)
   record.process = identify(pid)
   engine.live(record).console.open(bundle, pid)
   await engine.runtime.start(id)
