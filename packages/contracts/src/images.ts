@@ -56,6 +56,12 @@ export interface Images {
     options: { platform?: string; auth?: RegistryAuth; signal?: AbortSignal },
     onProgress: OnProgress,
   ): Promise<{ id: Digest; digest: Digest; updated: boolean }>
+  /** Sends the tag, or without one all tags of the name, to its registry. @throws not-found, unauthorized, failed */
+  push(
+    ref: string,
+    options: { auth?: RegistryAuth; signal?: AbortSignal },
+    onProgress: OnProgress,
+  ): Promise<Array<{ tag: string; digest: Digest; size: number }>>
   tag(source: string, target: string): Promise<void>
   /** A tag only untags while others exist. @throws conflict while a container uses it */
   remove(

@@ -12,6 +12,7 @@ import type { StoredImage } from '../records.ts'
 import { familiar } from '../reference.ts'
 import type { RegistryOptions } from '../registry/client.ts'
 import { pullImage } from '../registry/pull.ts'
+import { pushImage } from '../registry/push.ts'
 import { canonicalJson, storeImage, tagName } from './create.ts'
 import { imageHistory, listImages, summarize } from './describe.ts'
 import { collectGarbage } from './garbage.ts'
@@ -78,6 +79,7 @@ export function createImageStore(parts: ImageParts, options: ImageStoreOptions):
     inspect: async (ref) => detail(parts, findImage(records, ref).image),
     history: async (ref) => imageHistory(records, findImage(records, ref).image),
     pull,
+    push: (ref, request, onProgress) => pushImage(parts, options.registry, ref, request, onProgress),
     tag,
     remove: (ref, request) => removeImage(parts, ref, request),
     load: (tar, onProgress) => loadArchive(parts, tar, options.archiveLimit, onProgress),

@@ -1,8 +1,9 @@
-/** Speaks to one repository of a registry. Source: OCI distribution-spec v1.1, "Pull". @module */
+/** Speaks to one repository of a registry. Source: OCI distribution-spec v1.1, "Pull" and "Push". @module */
 import { type Digest, failed, notFound, type RegistryAuth, unauthorized } from '@kernel/contracts'
 import { digestOf } from '../content.ts'
 import { isDigest, type Reference } from '../reference.ts'
 import { Authorizer, parseChallenge } from './auth.ts'
+import { isLoopback, registryFetch } from './fetch.ts'
 
 export interface RegistryOptions {
   /** Hosts (with port) that are spoken to without TLS, besides the loopback ones. */
@@ -30,20 +31,36 @@ export interface RawManifest {
   mediaType: string
 }
 
+interface Sent {
+  method?: string
+  headers?: Record<string, string>
+  /** Makes the body. */
+  open?: () => AsyncIterable<Uint8Array>
+  signal?: AbortSignal | undefined
+}
+
 export class RegistryClient {
   private readonly base: string
   private readonly name: string
   private readonly path: string
+  private readonly scope: string
   private readonly options: RegistryOptions
   private readonly authorizer: Authorizer
   private readonly fetch: typeof globalThis.fetch
 
-  constructor(ref: Reference, auth: RegistryAuth | undefined, options: RegistryOptions) {
+  /** @param actions what will be asked for: `pull`, or `pull,push` */
+  constructor(
+    ref: Reference,
+    auth: RegistryAuth | undefined,
+    options: RegistryOptions,
+    actions: 'pull' | 'pull,push' = 'pull',
+  ) {
+    this.scope = `repository:${ref.path}:${actions}`
     this.base = endpointOf(ref.domain, options.insecure ?? [])
     this.name = ref.domain === 'docker.io' ? ref.path.replace(/^library\//, '') : `${ref.domain}/${ref.path}`
     this.path = ref.path
     this.options = options
-    this.fetch = options.fetch ?? globalThis.fetch
+    this.fetch = options.fetch ?? registryFetch
     this.authorizer = new Authorizer(auth, this.fetch)
   }
 
@@ -54,7 +71,7 @@ export class RegistryClient {
   async manifest(reference: string, shown: string, signal?: AbortSignal): Promise<RawManifest> {
     return this.retried(signal, async () => {
       const headers = { accept: manifestTypes.join(', ') }
-      const response = await this.request(`manifests/${reference}`, headers, signal)
+      const response = await this.request(`manifests/${reference}`, { headers, signal })
       if (!response.ok) throw await this.problem(response, shown)
       const bytes = await readBounded(response, LARGEST_DOCUMENT)
       const digest = digestOf(bytes)
@@ -73,7 +90,7 @@ export class RegistryClient {
     signal?: AbortSignal,
   ): Promise<{ body: AsyncIterable<Uint8Array>; partial: boolean }> {
     const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {}
-    const response = await this.request(`blobs/${digest}`, headers, signal)
+    const response = await this.request(`blobs/${digest}`, { headers, signal })
     if (!response.ok || !response.body) throw await this.problem(response, this.name)
     return { body: response.body, partial: response.status === 206 }
   }
@@ -91,25 +108,75 @@ export class RegistryClient {
     }
   }
 
-  /** One request, with a second try after a challenge. Redirects never take our credentials along (fetch). */
-  private async request(
-    path: string,
-    headers: Record<string, string>,
+  /** Whether the registry has the blob in this repository. */
+  async hasBlob(digest: Digest, signal?: AbortSignal): Promise<boolean> {
+    return this.retried(signal, async () => {
+      const response = await this.request(`blobs/${digest}`, { method: 'HEAD', signal })
+      if (response.ok || response.status === 404) return response.ok
+      throw await this.problem(response, this.name)
+    })
+  }
+
+  /** Sends a blob; `open` is asked for its bytes once more after a connection broke. */
+  async putBlob(digest: Digest, open: () => AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    await this.retried(signal, async () => {
+      const begun = await this.request('blobs/uploads/', { method: 'POST', signal })
+      if (begun.status !== 202) throw await this.problem(begun, this.name)
+      await begun.body?.cancel()
+      const headers = { 'content-type': 'application/octet-stream' }
+      const sent = await this.request(this.locationOf(begun), { method: 'PATCH', headers, open, signal })
+      if (sent.status !== 202 && sent.status !== 201) throw await this.problem(sent, this.name)
+      await sent.body?.cancel()
+      const end = new URL(this.locationOf(sent))
+      end.searchParams.set('digest', digest)
+      const done = await this.request(end.href, { method: 'PUT', signal })
+      if (done.status !== 201) throw await this.problem(done, this.name)
+      await done.body?.cancel()
+    })
+  }
+
+  async putManifest(
+    reference: string,
+    mediaType: string,
+    bytes: Uint8Array,
     signal?: AbortSignal,
-  ): Promise<Response> {
-    const url = `${this.base}/v2/${this.path}/${path}`
-    const scope = `repository:${this.path}:pull`
+  ): Promise<void> {
+    await this.retried(signal, async () => {
+      const headers = { 'content-type': mediaType }
+      const open = async function* once() {
+        yield bytes
+      }
+      const response = await this.request(`manifests/${reference}`, { method: 'PUT', headers, open, signal })
+      if (response.status !== 201) throw await this.problem(response, this.name)
+      await response.body?.cancel()
+    })
+  }
+
+  /** An upload goes on where the registry says; our credentials stay with the registry. */
+  private locationOf(response: Response): string {
+    const location = response.headers.get('location')
+    if (!location || !URL.canParse(location, response.url))
+      throw failed('the registry began an upload nowhere')
+    return new URL(location, response.url).href
+  }
+
+  /** One request, with a second try after a challenge. Redirects never take our credentials along (fetch). */
+  private async request(path: string, sent: Sent): Promise<Response> {
+    const url = new URL(path, `${this.base}/v2/${this.path}/`)
+    const own = url.origin === new URL(this.base).origin
     for (let tries = 0; ; tries++) {
-      const authorization = this.authorizer.header(scope)
+      const authorization = own ? this.authorizer.header(this.scope) : undefined
       const response = await this.fetch(url, {
-        headers: { ...headers, ...(authorization && { authorization }) },
-        ...(signal && { signal }),
+        method: sent.method ?? 'GET',
+        headers: { ...sent.headers, ...(authorization && { authorization }) },
+        ...(sent.open && { body: sent.open() as unknown as string, duplex: 'half' }),
+        ...(sent.signal && { signal: sent.signal }),
       })
-      if (response.status !== 401 || tries >= 2) return response
+      if (response.status !== 401 || tries >= 2 || !own) return response
       const challenge = parseChallenge(response.headers.get('www-authenticate'))
       // A token that has just been fetched and is refused again will not get better.
       if (tries === 1 && challenge?.scheme === 'bearer') return response
-      if (!(await this.authorizer.answer(challenge, scope, signal))) return response
+      if (!(await this.authorizer.answer(challenge, this.scope, sent.signal))) return response
       await response.body?.cancel()
     }
   }
@@ -150,9 +217,7 @@ function errorsIn(text: string): Array<{ code: string; message: string }> {
 /** Plain HTTP where nobody can listen in, or where the operator says so. */
 export function endpointOf(domain: string, insecure: string[]): string {
   if (domain === 'docker.io') return 'https://registry-1.docker.io'
-  const host = domain.replace(/:\d+$/, '')
-  const loopback = host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
-  return `${loopback || insecure.includes(domain) ? 'http' : 'https'}://${domain}`
+  return `${isLoopback(domain.replace(/:\d+$/, '')) || insecure.includes(domain) ? 'http' : 'https'}://${domain}`
 }
 
 async function readBounded(response: Response, limit: number): Promise<Buffer> {
