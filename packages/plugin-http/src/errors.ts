@@ -1,5 +1,5 @@
 import { failed, type Problem, type ProblemKind, problemOf } from '@kernel/contracts'
-import { describeError } from '@kernel/kernel'
+import { describeError, type Logger } from '@kernel/kernel'
 
 /** The one place that says which HTTP status a kind of failure has. */
 export function httpStatusOf(kind: ProblemKind) {
@@ -46,4 +46,10 @@ export function problemResponse(problem: Problem, headers: Record<string, string
   const status = httpStatusOf(problem.kind)
   if (status === 304) return new Response(null, { status, headers })
   return Response.json(problemBody(problem), { status, headers })
+}
+
+/** Writes down what is no problem of ours: a fault of the program, which its users can do nothing about. */
+export function logFault(log: Logger, error: unknown, request: { method: string; path: string }): void {
+  if (problemOf(error) === undefined)
+    log.error(`${request.method} ${request.path} failed: ${describeError(error)}`, { error })
 }

@@ -81,7 +81,7 @@ export const api = definePlugin({
       plugins,
       facts: { version, dataDir, startedAt: new Date().toISOString() },
     }
-    const app = createApi(services)
+    const app = createApi(services, ctx.log)
     ctx.defer(http.mount(apiPrefix, (request, env) => app.fetch(request, env), { auth: 'caller' }))
     ctx.defer(ctx.use(Metrics).add(() => appMetrics(services)))
   },

@@ -1,8 +1,9 @@
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import { type ApiRouteName, apiRoutes, type HttpEnvironment, invalid, notFound } from '@kernel/contracts'
+import type { Logger } from '@kernel/kernel'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
-import { problemResponse, toProblem } from '../errors.ts'
+import { logFault, problemResponse, toProblem } from '../errors.ts'
 import { accessOperations } from './access-operations.ts'
 import { answerWith } from './answers.ts'
 import { appOperations } from './app-operations.ts'
@@ -31,7 +32,7 @@ export function allOperations(services: ApiServices) {
 }
 
 /** The product's API with its OpenAPI document at `/openapi.json`. */
-export function createApi(services: ApiServices): OpenAPIHono<ApiTypes> {
+export function createApi(services: ApiServices, log: Logger): OpenAPIHono<ApiTypes> {
   const api = new OpenAPIHono<ApiTypes>({ defaultHook: (result) => refuse(result) }).basePath(apiPrefix)
   const operations = allOperations(services)
 
@@ -67,9 +68,10 @@ export function createApi(services: ApiServices): OpenAPIHono<ApiTypes> {
     return context.json(openApiDocument(api, services.facts.version))
   })
   api.notFound(() => problemResponse(notFound('There is nothing at this path of the API')))
-  api.onError((error) => {
+  api.onError((error, { req }) => {
     // Hono's own: a body that is no JSON.
     if (error instanceof HTTPException && error.status === 400) return problemResponse(invalid(error.message))
+    logFault(log, error, req)
     return problemResponse(toProblem(error))
   })
   return api
@@ -90,7 +92,7 @@ function openApiDocument(api: OpenAPIHono<ApiTypes>, version: string) {
 
 /** The document without a daemon: describing the operations calls none of the services. */
 export function describeApi() {
-  return openApiDocument(createApi({} as ApiServices), '1')
+  return openApiDocument(createApi({} as ApiServices, console), '1')
 }
 
 /** Says which field is wrong and how. */

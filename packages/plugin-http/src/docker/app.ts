@@ -1,6 +1,8 @@
 import { notFound } from '@kernel/contracts'
+import type { Logger } from '@kernel/kernel'
 import { Hono } from 'hono'
 import { routePath } from 'hono/route'
+import { logFault } from '../errors.ts'
 import { dockerError } from './errors.ts'
 import { engineHeaders } from './headers.ts'
 import { dockerRoutes } from './routes.ts'
@@ -8,7 +10,7 @@ import type { DockerContext, DockerServices, DockerTypes } from './types.ts'
 import { requestedVersion, splitVersion } from './versions.ts'
 
 /** Docker's API as one app: every route with and without the version's prefix, dockerd's headers on every answer. */
-export function createDockerApp(services: DockerServices): Hono<DockerTypes> {
+export function createDockerApp(services: DockerServices, log: Logger): Hono<DockerTypes> {
   const app = new Hono<DockerTypes>({
     getPath: (request) => splitVersion(new URL(request.url).pathname).rest,
   })
@@ -33,6 +35,9 @@ export function createDockerApp(services: DockerServices): Hono<DockerTypes> {
   app.notFound(() => {
     throw notFound('page not found')
   })
-  app.onError((error) => dockerError(error))
+  app.onError((error, { req }) => {
+    logFault(log, error, req)
+    return dockerError(error)
+  })
   return app
 }

@@ -39,7 +39,7 @@ export const dockerApi = definePlugin({
         startedAt: new Date().toISOString(),
       },
     }
-    const app = createDockerApp(services)
+    const app = createDockerApp(services, ctx.log)
     const http = ctx.use(HttpServer)
     const answer = (request: Request, env: Parameters<typeof app.fetch>[1]) => app.fetch(request, env)
     ctx.defer(http.mount('/', answer, { auth: 'caller', hijacks: isDockerHijack }))

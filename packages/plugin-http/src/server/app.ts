@@ -1,4 +1,5 @@
 import { notFound, type ProblemKind, unauthorized } from '@kernel/contracts'
+import type { Logger } from '@kernel/kernel'
 import { Hono } from 'hono'
 import { type Caller, identifyCaller } from '../auth/caller.ts'
 import { refuseForeignPages } from '../auth/origin.ts'
@@ -6,7 +7,7 @@ import { sessionRoutes } from '../auth/session-routes.ts'
 import { type Sessions, sessionCookie } from '../auth/sessions.ts'
 import type { TokenStore } from '../auth/tokens.ts'
 import type { Dashboard } from '../dashboard/dashboard.ts'
-import { problemResponse, toProblem } from '../errors.ts'
+import { logFault, problemResponse, toProblem } from '../errors.ts'
 import type { HttpMetrics } from '../metrics/http-metrics.ts'
 import type { ServerContext, ServerTypes } from './environment.ts'
 import type { Mounts } from './mounts.ts'
@@ -19,6 +20,7 @@ export interface AppParts {
   dashboard: Dashboard | undefined
   /** Names, beside addresses and `localhost`, under which browsers may reach the server. */
   trustedHosts: () => string[]
+  log: Logger
 }
 
 /**
@@ -32,6 +34,7 @@ export function createApp({
   metrics,
   dashboard,
   trustedHosts,
+  log,
 }: AppParts): Hono<ServerTypes> {
   const app = new Hono<ServerTypes>()
 
@@ -86,6 +89,7 @@ export function createApp({
   })
 
   app.onError(function answerProblem(error, context) {
+    logFault(log, error, context.req)
     const problem = toProblem(error)
     return problemResponse(problem, challengeFor(problem.kind, context as ServerContext))
   })

@@ -45,6 +45,8 @@ export function createFront({ tls, keepAliveMs, takesOver, serve }: FrontOptions
     // Uploads and event streams may take hours.
     requestTimeout: 0,
     headersTimeout: 60_000,
+    // The passwords of many registries may come along with a build.
+    maxHeaderSize: 128 * 1024,
     keepAliveTimeout: keepAliveMs,
     keepAlive: true,
     noDelay: true,

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { getRequestListener } from '@hono/node-server'
 import { type HttpServer, invalid, type ListenSettings } from '@kernel/contracts'
-import type { Logger } from '@kernel/kernel'
 import { formatAddress, parseAddress } from '../listeners/address.ts'
 import { type Listener, openListeners } from '../listeners/listener.ts'
 import { type AppParts, createApp } from './app.ts'
@@ -11,7 +10,6 @@ import { createFront, type Exchange, type TlsMaterial } from './front.ts'
 export interface ServerOptions extends AppParts {
   socketGroup?: string
   graceSec: number
-  log: Logger
 }
 
 export interface Server extends HttpServer {
