@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import https from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import tls from 'node:tls'
+import type { HttpHandler } from '@kernel/contracts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startTestServer } from '../testing/start-server.ts'
 
@@ -77,6 +79,34 @@ describe('access over TCP', () => {
       })
     expect(await get({ cert: readFileSync(client.cert), key: readFileSync(client.key) })).toBe('ada')
     await expect(get({})).rejects.toThrow()
+  })
+
+  it('lets a client over TLS end its side and still be answered', async () => {
+    const { ca, issue } = makeAuthority()
+    const own = issue('server')
+    const { server } = await startTestServer({ hosts: [] })
+    const talk: HttpHandler = (_request, env) => {
+      const connection = env.hijack('text/plain')
+      connection.on('data', (chunk) => connection.write(`echo:${chunk};`))
+      connection.on('end', () => connection.end('bye'))
+      return env.hijacked
+    }
+    server.mount('/talk', talk, { auth: 'caller' })
+    await server.reload({ hosts: ['tcp://127.0.0.1:0'], tls: { cert: own.cert, key: own.key, ca } })
+    const port = Number(new URL((await server.addresses())[0]!).port)
+    const { cert, key } = issue('ada')
+    const options = { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) }
+    const socket = tls.connect({
+      host: '127.0.0.1',
+      port,
+      allowHalfOpen: true,
+      ...options,
+    } as tls.ConnectionOptions)
+    socket.write('POST /talk HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
+    socket.end('hello')
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    expect(text).toMatch(/^HTTP\/1.1 101 UPGRADED\r\n.*echo:hello;bye$/s)
   })
 })
 

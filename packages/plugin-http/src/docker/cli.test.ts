@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, it } from 'vitest'
 import { startDockerServer } from '../testing/docker-server.ts'
@@ -29,9 +30,9 @@ const programs: Record<string, Program> = {
   },
 }
 
-function run(cli: string, socketPath: string, args: string[], input?: Buffer) {
+function run(cli: string, host: string, args: string[], input?: Buffer, config = '/nonexistent') {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    const env = { PATH: process.env.PATH, HOME: '/nonexistent', DOCKER_HOST: `unix://${socketPath}` }
+    const env = { PATH: process.env.PATH, HOME: '/nonexistent', DOCKER_HOST: host, DOCKER_CONFIG: config }
     const child = execFile(cli, args, { env, timeout: 20_000, maxBuffer: 64e6 }, (error, stdout, stderr) =>
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr }),
     )
@@ -42,7 +43,10 @@ function run(cli: string, socketPath: string, args: string[], input?: Buffer) {
 describe.each(clis)('the docker command line %s', (cli) => {
   async function start() {
     const server = await startDockerServer(programs)
-    return { ...server, docker: (args: string[], input?: Buffer) => run(cli, server.socketPath, args, input) }
+    return {
+      ...server,
+      docker: (args: string[], input?: Buffer) => run(cli, `unix://${server.socketPath}`, args, input),
+    }
   }
 
   it('finds the daemon and its version', async () => {
@@ -131,5 +135,19 @@ describe.each(clis)('the docker command line %s', (cli) => {
     expect(await line).toEqual(['start 1700000000123456789'])
     child.kill()
     while (subscribers.size > 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  })
+
+  it('comes in over TCP with a token among its headers', async () => {
+    const { url, tokens, dir } = await start()
+    const { token } = await tokens.create('laptop')
+    const host = url.replace('http:', 'tcp:')
+    const refused = await run(cli, host, ['ps'])
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('This address needs a token')])
+    writeFileSync(
+      join(dir, 'config.json'),
+      JSON.stringify({ HttpHeaders: { Authorization: `Bearer ${token}` } }),
+    )
+    const ran = await run(cli, host, ['run', '-i', '--rm', 'busybox', 'cat'], Buffer.from('over tcp'), dir)
+    expect(ran).toEqual({ code: 0, stdout: 'over tcp', stderr: '' })
   })
 })
