@@ -33,11 +33,7 @@ export type ContainersService = Containers & {
 /** @throws Error where `host` says that containers can't be had here */
 export async function createContainers(options: ContainersOptions): Promise<ContainersService> {
   const engine = createEngine(options)
-  engine.exited = (record, exitCode) => {
-    handleExit(engine, record, exitCode).catch((error: Error) =>
-      engine.log.error(`the end of container ${record.name} was not handled: ${error.message}`),
-    )
-  }
+  engine.exited = (record, exitCode) => engine.background(handleExit(engine, record, exitCode))
   tellOthers(engine)
   const execs = createExecs(engine)
   const { registry } = engine

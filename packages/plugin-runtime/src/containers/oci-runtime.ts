@@ -1,7 +1,6 @@
 /** crun or runc on the command line (opencontainers/runtime-spec, runtime.md, "Operations"). @module */
 import { spawn } from 'node:child_process'
 import type { HostFacts } from '../parts.ts'
-import type { OciResources } from './oci-types.ts'
 
 /** Longest message that is kept of a failing command. */
 const MAX_MESSAGE = 16 << 10
@@ -19,7 +18,8 @@ export interface OciRuntime {
   delete(id: string): Promise<void>
   pause(id: string): Promise<void>
   resume(id: string): Promise<void>
-  update(id: string, resources: OciResources): Promise<void>
+  /** @param file holds the new resources as JSON */
+  update(id: string, file: string): Promise<void>
 }
 
 /** An operation that the OCI runtime refused; `message` is its own, cleaned of time stamps and levels. */
@@ -40,8 +40,8 @@ export function createOciRuntime(facts: NonNullable<HostFacts['runtime']>, root:
     ? ['/usr/bin/unshare', '-m', '/bin/sh', '-c', hide, ...command]
     : command
 
-  async function run(operation: string, args: string[], input?: string): Promise<void> {
-    const { code, message } = await execute([...command, operation, ...args], input)
+  async function run(operation: string, args: string[]): Promise<void> {
+    const { code, message } = await execute([...command, operation, ...args])
     if (code !== 0) throw new OciError(message || `${facts.kind} ${operation} ended with ${code}`)
   }
 
@@ -54,14 +54,14 @@ export function createOciRuntime(facts: NonNullable<HostFacts['runtime']>, root:
     delete: (id) => run('delete', ['--force', id]),
     pause: (id) => run('pause', [id]),
     resume: (id) => run('resume', [id]),
-    update: (id, resources) => run('update', ['--resources', '-', id], JSON.stringify(resources)),
+    update: (id, file) => run('update', ['--resources', file, id]),
   }
 }
 
-function execute([program, ...args]: string[], input?: string): Promise<{ code: number; message: string }> {
+function execute([program, ...args]: string[]): Promise<{ code: number; message: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(program ?? '', args, {
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe'],
     })
     let text = ''
     child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -69,7 +69,6 @@ function execute([program, ...args]: string[], input?: string): Promise<{ code: 
     })
     child.on('error', reject)
     child.on('close', (code) => resolve({ code: code ?? 255, message: cleanMessage(text) }))
-    if (input !== undefined) child.stdin?.on('error', () => {}).end(input)
   })
 }
 
@@ -100,7 +99,10 @@ export function explainStart(message: string, argv0: string): { exitCode: number
   if (missing) return { exitCode: 127, message: `exec: "${argv0}": executable file not found in $PATH` }
   if (/no such file or directory/i.test(message) && /exec|open executable|cannot find|stat /i.test(message))
     return { exitCode: 127, message: `exec: "${argv0}": stat ${argv0}: no such file or directory` }
-  if (/permission denied|is a directory|not a directory/i.test(message) && /exec|executable/i.test(message))
+  if (
+    /permission denied|operation not permitted|is a directory|not a directory/i.test(message) &&
+    /exec|executable/i.test(message)
+  )
     return { exitCode: 126, message: `exec: "${argv0}": permission denied` }
   return { exitCode: 128, message }
 }

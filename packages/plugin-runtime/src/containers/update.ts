@@ -1,4 +1,6 @@
 /** Changing limits and the restart policy of a container, running or not. @module */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Containers, HostConfig } from '@kernel/contracts'
 import { conflict, failed } from '@kernel/contracts'
 import type { Engine } from './engine.ts'
@@ -34,7 +36,9 @@ export async function updateContainer(
     checkRestartPolicy(next)
     if (isRunning(record)) {
       try {
-        await engine.runtime.update(record.id, resourcesOf(next))
+        const file = join(engine.bundle(record.id), 'resources.json')
+        writeFileSync(file, JSON.stringify(resourcesOf(next)), { mode: 0o600 })
+        await engine.runtime.update(record.id, file)
       } catch (cause) {
         throw failed(`Cannot update container ${record.id}: ${(cause as Error).message}`, { cause })
       }
