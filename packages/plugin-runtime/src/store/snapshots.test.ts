@@ -74,44 +74,45 @@ describeWhere(isRoot, 'root', 'snapshots', () => {
     expect(fs.readdirSync(root)).toEqual(['f'])
   })
 
-  test.each(['mounted', 'unmounted'])(
-    'a commit of a %s snapshot holds what was changed, and the snapshot goes on',
-    async (how) => {
-      const base = await layerOf(
-        { path: 'gone', data: '1' },
-        { path: 'd/x', data: 'x' },
-        { path: 'r/y', data: 'y' },
-      )
-      await store.snapshots.prepare('c', [base])
-      let root = await store.snapshots.mount('c')
-      fs.rmSync(join(root, 'gone'))
-      fs.rmSync(join(root, 'd'), { recursive: true })
-      fs.mkdirSync(join(root, 'd'))
-      fs.writeFileSync(join(root, 'd/new'), 'n')
-      fs.chownSync(join(root, 'd/new'), 12, 13)
-      if (how === 'unmounted') await store.snapshots.unmount('c')
-      const { diffId, size } = await store.snapshots.commit('c')
-      expect(size).toBe(1)
-      root = await store.snapshots.mount('c')
-      expect(fs.readFileSync(join(root, 'd/new'), 'utf8')).toBe('n')
-      expect(fs.readdirSync(root).sort()).toEqual(['d', 'r'])
-      fs.writeFileSync(join(root, 'later'), '')
+  test.each([
+    ['mounted', 'c'],
+    ['unmounted', 'c'],
+    ['unmounted', 'build-c'],
+  ])('a commit of the %s snapshot %s holds what was changed, and the snapshot goes on', async (how, key) => {
+    const base = await layerOf(
+      { path: 'gone', data: '1' },
+      { path: 'd/x', data: 'x' },
+      { path: 'r/y', data: 'y' },
+    )
+    await store.snapshots.prepare(key, [base])
+    let root = await store.snapshots.mount(key)
+    fs.rmSync(join(root, 'gone'))
+    fs.rmSync(join(root, 'd'), { recursive: true })
+    fs.mkdirSync(join(root, 'd'))
+    fs.writeFileSync(join(root, 'd/new'), 'n')
+    fs.chownSync(join(root, 'd/new'), 12, 13)
+    if (how === 'unmounted') await store.snapshots.unmount(key)
+    const { diffId, size } = await store.snapshots.commit(key)
+    expect(size).toBe(1)
+    root = await store.snapshots.mount(key)
+    expect(fs.readFileSync(join(root, 'd/new'), 'utf8')).toBe('n')
+    expect(fs.readdirSync(root).sort()).toEqual(['d', 'r'])
+    fs.writeFileSync(join(root, 'later'), '')
 
-      await store.snapshots.prepare('over', [base, diffId])
-      const over = await store.snapshots.mount('over')
-      expect(fs.readdirSync(over).sort()).toEqual(['d', 'r'])
-      expect(fs.readdirSync(join(over, 'd'))).toEqual(['new'])
-      expect(fs.statSync(join(over, 'd/new')).uid).toBe(12)
+    await store.snapshots.prepare('over', [base, diffId])
+    const over = await store.snapshots.mount('over')
+    expect(fs.readdirSync(over).sort()).toEqual(['d', 'r'])
+    expect(fs.readdirSync(join(over, 'd'))).toEqual(['new'])
+    expect(fs.statSync(join(over, 'd/new')).uid).toBe(12)
 
-      // The same bytes however the layer came to be: the archive of it is one that others unpack alike.
-      const image = await store.images.createImage(configOf([base, diffId]))
-      await store.images.save([image.id]).then(async (stream) => {
-        let total = 0
-        for await (const piece of stream) total += piece.length
-        expect(total).toBeGreaterThan(2048)
-      })
-    },
-  )
+    // The same bytes however the layer came to be: the archive of it is one that others unpack alike.
+    const image = await store.images.createImage(configOf([base, diffId]))
+    await store.images.save([image.id]).then(async (stream) => {
+      let total = 0
+      for await (const piece of stream) total += piece.length
+      expect(total).toBeGreaterThan(2048)
+    })
+  })
 
   test('a snapshot outlives the program: mounted or not, its record and changes are there', async () => {
     const base = await layerOf({ path: 'a', data: '1' })

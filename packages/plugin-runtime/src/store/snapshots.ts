@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { conflict, type Digest, invalid, notFound } from '@kernel/contracts'
 import type { Logger } from '@kernel/kernel'
 import { ensureDir, KeyedMutex } from '@kernel/state'
-import { listMounts, mountOverlay, umountIfMounted } from '@kernel/sys'
+import { listMounts, mountOverlay, umountLater } from '@kernel/sys'
 import type { LayerInfo, Snapshots } from '../parts.ts'
 import type { Holds } from './holds.ts'
 import type { LayerStore } from './layers/layer-store.ts'
@@ -18,6 +18,8 @@ import type { Records } from './records.ts'
 
 /** OVL_MAX_STACK of the kernel. */
 const MOST_LAYERS = 500
+/** Keys of build steps; their snapshots do not outlive a crash of the machine. */
+const BUILD_PREFIX = 'build-'
 const keyPattern = /^[A-Za-z0-9][\w.-]{0,127}$/
 
 export interface SnapshotParts {
@@ -76,8 +78,9 @@ export class OverlaySnapshots implements Snapshots {
       if (!existsSync(root)) await this.makeFolders(key)
       const lower = layers.map((diffId) => this.parts.layers.fsDir(diffId)).reverse()
       if (lower.length === 0) lower.push(await this.parts.layers.emptyDir())
+      const volatile = await this.readyForVolatile(key)
       // Layers must stay what they are on their own: no reference from one into another, no half copies.
-      const options = ['index=off', 'redirect_dir=off', 'metacopy=off', 'xino=off']
+      const options = ['index=off', 'redirect_dir=off', 'metacopy=off', 'xino=off', ...volatile]
       mountOverlay({
         lower,
         upper: this.path(key, 'upper'),
@@ -156,14 +159,27 @@ export class OverlaySnapshots implements Snapshots {
     }
   }
 
-  private unmountNow(key: string): void {
+  /**
+   * Files of a build are worth nothing before they are a layer: their overlay is told not to flush the disk. Such
+   * a mount leaves a mark in its work folder that forbids the next one, so the folder is made anew.
+   */
+  private async readyForVolatile(key: string): Promise<string[]> {
+    if (!key.startsWith(BUILD_PREFIX)) return []
+    const work = this.path(key, 'work')
+    await fs.rm(work, { recursive: true, force: true })
+    await fs.mkdir(work, { mode: 0o755 })
+    return ['volatile']
+  }
+
+  /** Not on the main thread: the kernel flushes the overlay's file system meanwhile. */
+  private async unmountNow(key: string): Promise<void> {
     const root = this.path(key, 'root')
-    if (existsSync(root)) umountIfMounted(root)
+    if (existsSync(root)) await umountLater(root)
     this.mounted.delete(root)
   }
 
   private async removeFolders(key: string): Promise<void> {
-    this.unmountNow(key)
+    await this.unmountNow(key)
     const path = this.path(key)
     // Names that are no text stop Node's own removal.
     await fs.rm(path, { recursive: true, force: true }).catch(() => {})

@@ -304,6 +304,7 @@ export class LayerStore {
     for (const key of this.parts.records.snapshotsWithLayer(diffId)) {
       if (this.parts.records.snapshotLayers(key).at(-1) !== diffId || !existsSync(upperDir(key))) continue
       await fs.rename(upperDir(key), this.fsDir(diffId))
+      await ensureDir(upperDir(key), 0o755)
       return
     }
   }
