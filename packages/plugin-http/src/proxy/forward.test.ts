@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
-import { ask, closeAll, onClose, openApp, openEdge, raw, route } from './testing/fixtures.ts'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ask, closeAll, onClose, openApp, openEdge, raw, route, soon } from './testing/fixtures.ts'
 
+vi.setConfig({ testTimeout: 30_000 })
 afterEach(closeAll)
 
 const MEBIBYTE = Buffer.alloc(1 << 20, 'x')
@@ -222,7 +223,7 @@ describe('streams', () => {
     // What lies in socket buffers on the way; the answer itself has no end.
     expect(sent).toBeLessThan(64 << 20)
     socket.destroy()
-    await expect.poll(() => stopped).toBe(true)
+    await soon(() => stopped).toBe(true)
   })
 
   it('of events arrive one by one, the head before the first', async () => {
@@ -264,9 +265,9 @@ describe('streams', () => {
     await edge.publish('a', [route('app.test', [app.target])])
     const socket = connect(port, '127.0.0.1')
     socket.write('POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 100\r\n\r\nsome')
-    await expect.poll(() => app.connections()).toBe(1)
+    await soon(() => app.connections()).toBe(1)
     socket.destroy()
-    await expect.poll(() => left).toBe(true)
+    await soon(() => left).toBe(true)
     expect(await edge.drain(['a'], 5)).toEqual({ open: 0 })
   })
 })

@@ -1,8 +1,9 @@
 import { Agent, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
-import { ask, closeAll, onClose, openApp, openEdge, raw, route } from './testing/fixtures.ts'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ask, closeAll, onClose, openApp, openEdge, raw, route, soon } from './testing/fixtures.ts'
 
+vi.setConfig({ testTimeout: 30_000 })
 afterEach(closeAll)
 
 describe('requests wait', () => {
@@ -10,7 +11,7 @@ describe('requests wait', () => {
     const { edge, port } = await openEdge({}, { ready: false })
     const app = await openApp('a', (req, res) => void req.pipe(res))
     const waiting = [ask(port), ask(port, { method: 'POST', body: 'kept' })]
-    await expect.poll(() => edge.metrics()).toContain('kernel_edge_held 2')
+    await soon(() => edge.metrics()).toContain('kernel_edge_held 2')
     await edge.publish('a', [route('app.test', [app.target])])
     expect(app.connections()).toBe(0)
     await edge.ready()
@@ -25,7 +26,7 @@ describe('requests wait', () => {
     const app = await openApp('new', (_, res) => res.end('new'))
     await edge.publish('a', [route('app.test', [], { state: 'hold' })])
     const waiting = Array.from({ length: 50 }, () => ask(port))
-    await expect.poll(() => edge.metrics()).toContain('kernel_edge_held 50')
+    await soon(() => edge.metrics()).toContain('kernel_edge_held 50')
     await edge.publish('other', [route('other.test', [])])
     await edge.publish('a', [route('app.test', [app.target])])
     for (const { body } of await Promise.all(waiting)) expect(body).toBe('new')
@@ -42,10 +43,10 @@ describe('requests wait', () => {
     await edge.publish('a', [route('app.test', [], { state: 'hold' })])
     const sockets = Array.from({ length: 3 }, () => connect(port, '127.0.0.1'))
     for (const socket of sockets) socket.write('GET / HTTP/1.1\r\nHost: app.test\r\n\r\n')
-    await expect.poll(() => edge.metrics()).toContain('kernel_edge_held 3')
+    await soon(() => edge.metrics()).toContain('kernel_edge_held 3')
     expect((await ask(port)).body).toContain('Too many')
     for (const socket of sockets) socket.destroy()
-    await expect.poll(() => edge.metrics()).toContain('kernel_edge_held 0')
+    await soon(() => edge.metrics()).toContain('kernel_edge_held 0')
   })
 })
 
@@ -97,7 +98,7 @@ describe('drain', () => {
     const app = await openApp('a', (_, res) => void answers.push(res))
     await edge.publish('a', [route('app.test', [app.target])])
     const asked = Array.from({ length: 12 }, () => ask(port))
-    await expect.poll(() => answers.length).toBe(12)
+    await soon(() => answers.length).toBe(12)
     expect(await edge.metrics()).toContain('kernel_edge_in_flight{app="a"} 12')
     await edge.withdraw('a')
     expect(await edge.drain(['a'], 0.05)).toEqual({ open: 12 })
@@ -107,7 +108,7 @@ describe('drain', () => {
       return result
     })
     for (const res of answers.slice(1)) res.end('x')
-    await Promise.all([expect.poll(() => edge.drain(['a'], 0)).toEqual({ open: 1 })])
+    await soon(() => edge.drain(['a'], 0)).toEqual({ open: 1 })
     expect(done).toBe(false)
     answers[0]!.end('x')
     expect(await drained).toEqual({ open: 0 })
@@ -136,11 +137,11 @@ it('gives each request to the least busy target', async () => {
   const asked: Array<Promise<unknown>> = []
   for (let n = 1; n <= 12; n++) {
     asked.push(ask(port))
-    await expect.poll(() => [...open.values()].flat().length).toBe(n)
+    await soon(() => [...open.values()].flat().length).toBe(n)
   }
   expect([...open.values()].map((list) => list.length)).toEqual([4, 4, 4])
   for (const res of open.get('b')!) res.end()
-  await expect.poll(() => edge.drain(['b'], 0)).toEqual({ open: 0 })
+  await soon(() => edge.drain(['b'], 0)).toEqual({ open: 0 })
   expect((await ask(port, { path: '/quick' })).body).toBe('b')
   for (const res of [...open.values()].flat()) res.end()
   await Promise.all(asked)
@@ -158,8 +159,8 @@ describe('closing', () => {
     onClose(() => agent.destroy())
     const under = ask(port, { agent })
     const held = ask(port, { headers: { host: 'hold.test' } })
-    await expect.poll(() => answer !== undefined).toBe(true)
-    await expect.poll(() => edge.metrics()).toContain('kernel_edge_held 1')
+    await soon(() => answer !== undefined).toBe(true)
+    await soon(() => edge.metrics()).toContain('kernel_edge_held 1')
     const closed = edge.close(30_000)
     expect(await held).toMatchObject({ status: 503, body: expect.stringContaining('restarting') })
     await expect(ask(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
@@ -173,7 +174,7 @@ describe('closing', () => {
     const app = await openApp('a', () => {})
     await edge.publish('a', [route('app.test', [app.target])])
     const cut = raw(port, 'GET / HTTP/1.1\r\nHost: app.test\r\n\r\n')
-    await expect.poll(() => app.connections()).toBe(1)
+    await soon(() => app.connections()).toBe(1)
     await edge.close(100)
     expect((await cut).text).toBe('')
   })

@@ -1,10 +1,21 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { ask, closeAll, closedPort, onClose, openApp, openEdge, raw, route } from './testing/fixtures.ts'
+import {
+  ask,
+  closeAll,
+  closedPort,
+  onClose,
+  openApp,
+  openEdge,
+  raw,
+  route,
+  soon,
+} from './testing/fixtures.ts'
 
+vi.setConfig({ testTimeout: 30_000 })
 afterEach(closeAll)
 
 describe('WebSockets', () => {
@@ -116,7 +127,7 @@ describe('other upgrades', () => {
     const targets = (await edge.list())[0]!.targets
     await edge.publish('a', [route('app.test', [], { state: 'hold' })])
     const waiting = raw(port, ask101)
-    await expect.poll(() => edge.metrics()).toContain('kernel_edge_held 1')
+    await soon(() => edge.metrics()).toContain('kernel_edge_held 1')
     await edge.publish('a', [route('app.test', targets)])
     expect((await waiting).text).toMatch(/late$/)
     await edge.publish('a', [route('app.test', [{ id: 'x', host: '127.0.0.1', port: await closedPort() }])])

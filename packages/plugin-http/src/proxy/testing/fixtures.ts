@@ -10,6 +10,7 @@ import {
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { Route, Target } from '@kernel/contracts'
 import { type MemoryLogger, memoryLogger } from '@kernel/kernel/testing'
+import { expect } from 'vitest'
 import { edgeConfig, settingsOf } from '../config.ts'
 import { createEdge, type Edge } from '../edge.ts'
 
@@ -140,3 +141,6 @@ export function ask(port: number, options: RequestOptions & { body?: string } = 
     req.on('error', reject).end(payload)
   })
 }
+
+/** As `expect.poll`, with time for a machine that is busy with other things. */
+export const soon = <T>(probe: () => T) => expect.poll(probe, { timeout: 15_000 })
