@@ -91,7 +91,7 @@ function openApiDocument(api: OpenAPIHono<ApiTypes>, version: string) {
 }
 
 /** The document without a daemon: describing the operations calls none of the services. */
-export function describeApi() {
+export function describeApi(): ReturnType<OpenAPIHono['getOpenAPI31Document']> {
   return openApiDocument(createApi({} as ApiServices, console), '1')
 }
 

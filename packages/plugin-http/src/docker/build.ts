@@ -8,7 +8,7 @@ import type { DockerContext, DockerServices } from './types.ts'
 
 /** `POST /build`, the classic builder, and its cache. */
 export function buildHandlers({ builder }: Pick<DockerServices, 'builder'>) {
-  async function buildImage(context: DockerContext) {
+  async function buildImage(context: DockerContext): Promise<Response> {
     const request = buildRequest(context)
     const quiet = boolQuery(context, 'q')
     return progressStream(async (report) => {
@@ -22,7 +22,7 @@ export function buildHandlers({ builder }: Pick<DockerServices, 'builder'>) {
     })
   }
 
-  async function pruneBuild(context: DockerContext) {
+  async function pruneBuild(context: DockerContext): Promise<Response> {
     queryFilters(context)
     const { spaceReclaimed } = await builder.pruneCache({ all: boolQuery(context, 'all') })
     return answerJson({ CachesDeleted: null, SpaceReclaimed: spaceReclaimed })

@@ -16,7 +16,7 @@ export function containerStreamHandlers({
   containers,
   engine,
 }: Pick<DockerServices, 'containers' | 'engine'>) {
-  async function attachContainer(context: DockerContext) {
+  async function attachContainer(context: DockerContext): Promise<Response> {
     const id = pathName(context)
     const wanted = {
       stdin: boolQuery(context, 'stdin'),
@@ -43,7 +43,7 @@ export function containerStreamHandlers({
     return context.env.hijacked
   }
 
-  async function containerLogs(context: DockerContext) {
+  async function containerLogs(context: DockerContext): Promise<Response> {
     const id = pathName(context)
     const stdout = boolQuery(context, 'stdout')
     const stderr = boolQuery(context, 'stderr')
@@ -75,7 +75,7 @@ export function containerStreamHandlers({
   }
 
   /** The head is sent as soon as the waiter stands: the client starts the container only then. */
-  async function waitContainer(context: DockerContext) {
+  async function waitContainer(context: DockerContext): Promise<Response> {
     const id = pathName(context)
     const condition = waitCondition(context)
     const stop = new AbortController()

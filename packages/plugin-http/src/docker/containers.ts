@@ -9,7 +9,7 @@ import type { DockerContext, DockerServices } from './types.ts'
 export function containerHandlers({ containers }: Pick<DockerServices, 'containers'>) {
   const done = (status = 204) => new Response(null, { status })
 
-  async function createContainer(context: DockerContext) {
+  async function createContainer(context: DockerContext): Promise<Response> {
     const { MacAddress, ...config } = containerCreate(await readJson(context.req.raw), '')
     if (config.Image === undefined) throw invalid('config cannot be empty in order to create a container')
     const body = inheritMacAddress({ ...config, Image: config.Image }, MacAddress)
@@ -17,7 +17,7 @@ export function containerHandlers({ containers }: Pick<DockerServices, 'containe
     return answerJson({ Id: id, Warnings: warnings }, 201)
   }
 
-  async function listContainers(context: DockerContext) {
+  async function listContainers(context: DockerContext): Promise<Response> {
     const filters = queryFilters(context)
     for (const name of ['before', 'since'] as const) {
       const reference = context.req.query(name)
@@ -29,12 +29,12 @@ export function containerHandlers({ containers }: Pick<DockerServices, 'containe
     return answerJson(await containers.list(options))
   }
 
-  async function inspectContainer(context: DockerContext) {
+  async function inspectContainer(context: DockerContext): Promise<Response> {
     const inspect = await containers.inspect(pathName(context), { size: boolQuery(context, 'size') })
     return answerJson(forVersion(inspect, context.var.version.minor))
   }
 
-  async function startContainer(context: DockerContext) {
+  async function startContainer(context: DockerContext): Promise<Response> {
     await containers.start(pathName(context))
     return done()
   }
@@ -46,61 +46,61 @@ export function containerHandlers({ containers }: Pick<DockerServices, 'containe
     return { ...(signal && { signal }), ...(timeoutSec !== undefined && { timeoutSec }) }
   }
 
-  async function stopContainer(context: DockerContext) {
+  async function stopContainer(context: DockerContext): Promise<Response> {
     await containers.stop(pathName(context), stopOptions(context))
     return done()
   }
 
-  async function restartContainer(context: DockerContext) {
+  async function restartContainer(context: DockerContext): Promise<Response> {
     await containers.restart(pathName(context), stopOptions(context))
     return done()
   }
 
-  async function killContainer(context: DockerContext) {
+  async function killContainer(context: DockerContext): Promise<Response> {
     await containers.kill(pathName(context), context.req.query('signal') || undefined)
     return done()
   }
 
-  async function pauseContainer(context: DockerContext) {
+  async function pauseContainer(context: DockerContext): Promise<Response> {
     await containers.pause(pathName(context))
     return done()
   }
 
-  async function unpauseContainer(context: DockerContext) {
+  async function unpauseContainer(context: DockerContext): Promise<Response> {
     await containers.unpause(pathName(context))
     return done()
   }
 
-  async function renameContainer(context: DockerContext) {
+  async function renameContainer(context: DockerContext): Promise<Response> {
     const name = context.req.query('name')
     if (!name) throw invalid('Neither old nor new names may be empty')
     await containers.rename(pathName(context), name)
     return done()
   }
 
-  async function updateContainer(context: DockerContext) {
+  async function updateContainer(context: DockerContext): Promise<Response> {
     const change = containerUpdate(await readJson(context.req.raw), '')
     const { warnings } = await containers.update(pathName(context), change)
     return answerJson({ Warnings: warnings })
   }
 
-  async function resizeContainer(context: DockerContext) {
+  async function resizeContainer(context: DockerContext): Promise<Response> {
     const { rows, columns } = terminalSize(context)
     await containers.resize(pathName(context), rows, columns)
     return done(200)
   }
 
-  async function topContainer(context: DockerContext) {
+  async function topContainer(context: DockerContext): Promise<Response> {
     return answerJson(await containers.top(pathName(context), context.req.query('ps_args') || undefined))
   }
 
-  async function deleteContainer(context: DockerContext) {
+  async function deleteContainer(context: DockerContext): Promise<Response> {
     const options = { force: boolQuery(context, 'force'), volumes: boolQuery(context, 'v') }
     await containers.remove(pathName(context), options)
     return done()
   }
 
-  async function pruneContainers(context: DockerContext) {
+  async function pruneContainers(context: DockerContext): Promise<Response> {
     const { deleted, spaceReclaimed } = await containers.prune({ filters: queryFilters(context) })
     return answerJson({
       ContainersDeleted: deleted.length > 0 ? deleted : null,

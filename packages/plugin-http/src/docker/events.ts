@@ -26,7 +26,7 @@ const dockerTypes = ['builder', 'container', 'daemon', 'image', 'network', 'plug
 
 /** `GET /events`: JSON lines, each sent as it happens. */
 export function eventHandlers({ events }: Pick<DockerServices, 'events'>) {
-  function streamEvents(context: DockerContext) {
+  function streamEvents(context: DockerContext): Response {
     const filters = queryFilters(context)
     assertKnown(filters, knownFilters)
     const since = parseTime(context.req.query('since'))

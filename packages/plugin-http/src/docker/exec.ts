@@ -10,14 +10,14 @@ import type { DockerContext, DockerServices } from './types.ts'
 
 /** Commands in running containers. */
 export function execHandlers({ containers, engine }: Pick<DockerServices, 'containers' | 'engine'>) {
-  async function createExec(context: DockerContext) {
+  async function createExec(context: DockerContext): Promise<Response> {
     const body = execCreate(await readJson(context.req.raw), '')
     const { Cmd } = body
     if (!Cmd?.length) throw invalid('No exec command specified')
     return answerJson({ Id: await containers.execCreate(pathName(context), { ...body, Cmd }) }, 201)
   }
 
-  async function startExec(context: DockerContext) {
+  async function startExec(context: DockerContext): Promise<Response> {
     const id = pathName(context)
     const body = execStart((await readJson(context.req.raw, { allowEmpty: true })) ?? {}, '')
     const exec = await containers.execInspect(id)
@@ -65,11 +65,11 @@ export function execHandlers({ containers, engine }: Pick<DockerServices, 'conta
     }
   }
 
-  async function inspectExec(context: DockerContext) {
+  async function inspectExec(context: DockerContext): Promise<Response> {
     return answerJson(await containers.execInspect(pathName(context)))
   }
 
-  async function resizeExec(context: DockerContext) {
+  async function resizeExec(context: DockerContext): Promise<Response> {
     const { rows, columns } = terminalSize(context)
     await containers.execResize(pathName(context), rows, columns)
     return new Response(null, { status: 200 })

@@ -101,8 +101,10 @@ describe('images', () => {
     let size = 0
     const { call } = await start({
       images: {
-        async load(tar) {
+        async load(tar, report) {
           for await (const chunk of tar) size += chunk.byteLength
+          report({ stream: 'Loading layer' })
+          report({ stream: 'Loaded image: busybox:latest\n' })
           return ['busybox:latest', imageId]
         },
         save: async (refs) =>
@@ -119,6 +121,27 @@ describe('images', () => {
     const saved = await call('GET', '/images/get?names=a/b:1&names=c')
     expect([saved.headers['content-type'], saved.body]).toEqual(['application/x-tar', 'a/b:1,c'])
     expect((await call('GET', '/images/a/b/get')).body).toBe('a/b')
+  })
+
+  it('are pushed, with the result where clients look for it', async () => {
+    const pushes: unknown[] = []
+    const { call } = await start({
+      images: {
+        async push(ref, { auth }, report) {
+          pushes.push([ref, auth?.username])
+          report({ status: 'The push refers to repository [r.example/a]' })
+          return [{ tag: '1', digest: imageId, size: 7 }]
+        },
+      },
+    })
+    const auth = Buffer.from('{"username":"ada"}').toString('base64url')
+    const pushed = await call('POST', '/images/r.example/a/push?tag=1', undefined, {
+      'x-registry-auth': auth,
+    })
+    expect(pushes).toEqual([['r.example/a:1', 'ada']])
+    expect(pushed.body).toBe(
+      `{"status":"The push refers to repository [r.example/a]"}\r\n{"aux":{"Tag":"1","Digest":"${imageId}","Size":7}}\r\n`,
+    )
   })
 
   it('are built from a context in the body', async () => {

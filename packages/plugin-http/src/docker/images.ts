@@ -10,7 +10,7 @@ import type { DockerContext, DockerServices } from './types.ts'
 
 /** Images: what there is, and what comes in and goes out. */
 export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
-  async function listImages(context: DockerContext) {
+  async function listImages(context: DockerContext): Promise<Response> {
     const filters = queryFilters(context)
     // Until 1.41 a name came in a query of its own.
     const name = context.req.query('filter')
@@ -19,12 +19,12 @@ export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
     return answerJson(list.map((image) => listEntry(image, context.var.version.minor)))
   }
 
-  async function inspectImage(context: DockerContext) {
+  async function inspectImage(context: DockerContext): Promise<Response> {
     const image = await images.inspect(pathName(context, 'name'))
     return answerJson(inspectBody(image, context.var.version.minor))
   }
 
-  async function imageHistory(context: DockerContext) {
+  async function imageHistory(context: DockerContext): Promise<Response> {
     const history = await images.history(pathName(context, 'name'))
     return answerJson(
       history.map(({ id, created, created_by, tags, size, comment }) => ({
@@ -39,7 +39,7 @@ export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
   }
 
   /** `POST /images/create`: pulls. */
-  async function createImage(context: DockerContext) {
+  async function createImage(context: DockerContext): Promise<Response> {
     const name = context.req.query('fromImage')
     if (!name) {
       if (context.req.query('fromSrc') !== undefined)
@@ -58,14 +58,14 @@ export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
     })
   }
 
-  async function tagImage(context: DockerContext) {
+  async function tagImage(context: DockerContext): Promise<Response> {
     const repository = context.req.query('repo')
     if (!repository) throw invalid('invalid reference format: repo is missing')
     await images.tag(pathName(context, 'name'), reference(repository, context.req.query('tag')))
     return new Response(null, { status: 201 })
   }
 
-  async function deleteImage(context: DockerContext) {
+  async function deleteImage(context: DockerContext): Promise<Response> {
     const options = { force: boolQuery(context, 'force'), noPrune: boolQuery(context, 'noprune') }
     const removed = await images.remove(pathName(context, 'name'), options)
     return answerJson(
@@ -73,33 +73,50 @@ export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
     )
   }
 
-  async function loadImages(context: DockerContext) {
+  async function loadImages(context: DockerContext): Promise<Response> {
     const { body } = context.req.raw
     if (body === null) throw invalid('The body is missing: it is a tar archive of images')
     const quiet = boolQuery(context, 'quiet')
     return progressStream(async (report) => {
+      const told = new Set<string>()
       const loaded = await images.load(body, (message) => {
-        if (!quiet) report(message)
+        const isResult = /^Loaded image/.test(message.stream ?? '')
+        if (isResult) told.add(message.stream!)
+        if (isResult || !quiet) report(message)
       })
-      // Clients look for these lines; whatever the store says itself is progress only.
-      return loaded.map((ref) => ({
-        stream: `${ref.startsWith('sha256:') ? 'Loaded image ID' : 'Loaded image'}: ${ref}\n`,
-      }))
+      // Clients look for these lines; a store that says them itself is not repeated.
+      return loaded.map(loadedLine).filter(({ stream }) => !told.has(stream))
     })
   }
 
-  async function saveImages(refs: string[]) {
+  /** `POST /images/{name}/push`: the tag comes in the query; without one all tags of the name go. */
+  async function pushImage(context: DockerContext): Promise<Response> {
+    const ref = reference(pathName(context, 'name'), context.req.query('tag'))
+    const auth = parseRegistryAuth(context.req.header('x-registry-auth'))
+    const { signal } = context.env
+    return progressStream(async (report) => {
+      let told = false
+      const pushed = await images.push(ref, { signal, ...(auth && { auth }) }, (message) => {
+        told ||= message.aux !== undefined
+        report(message)
+      })
+      if (told) return []
+      return pushed.map(({ tag, digest, size }) => ({ aux: { Tag: tag, Digest: digest, Size: size } }))
+    })
+  }
+
+  async function saveImages(refs: string[]): Promise<Response> {
     const archive = await images.save(refs)
     return new Response(streamBody(archive), { headers: { 'Content-Type': 'application/x-tar' } })
   }
-  const getImage = (context: DockerContext) => saveImages([pathName(context, 'name')])
-  const getImages = (context: DockerContext) => {
+  const getImage = (context: DockerContext): Promise<Response> => saveImages([pathName(context, 'name')])
+  const getImages = (context: DockerContext): Promise<Response> => {
     const names = context.req.queries('names') ?? []
     if (names.length === 0) throw invalid('names is missing: it says which images go into the archive')
     return saveImages(names.flatMap((name) => name.split(',')))
   }
 
-  async function pruneImages(context: DockerContext) {
+  async function pruneImages(context: DockerContext): Promise<Response> {
     const { deleted, spaceReclaimed } = await images.prune({ filters: queryFilters(context) })
     const items = deleted.map((item) => (item.startsWith('sha256:') ? { Deleted: item } : { Untagged: item }))
     return answerJson({ ImagesDeleted: items.length > 0 ? items : null, SpaceReclaimed: spaceReclaimed })
@@ -117,11 +134,18 @@ export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
     tagImage,
     deleteImage,
     loadImages,
+    pushImage,
     getImage,
     getImages,
     pruneImages,
     searchImages,
   }
+}
+
+/** How clients are told what an archive held. */
+function loadedLine(ref: string) {
+  const what = ref.startsWith('sha256:') ? 'Loaded image ID' : 'Loaded image'
+  return { stream: `${what}: ${ref}\n` }
 }
 
 /** Name and tag as the queries have them; the tag may be a digest, and the name may hold either already. */

@@ -6,7 +6,7 @@ import { pathName } from './queries.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 export function networkHandlers({ networks }: Pick<DockerServices, 'networks'>) {
-  async function listNetworks(context: DockerContext) {
+  async function listNetworks(context: DockerContext): Promise<Response> {
     const list = await networks.list({ filters: queryFilters(context) })
     // Since 1.28 who is in a network is told by inspect only.
     return answerJson(
@@ -14,37 +14,37 @@ export function networkHandlers({ networks }: Pick<DockerServices, 'networks'>) 
     )
   }
 
-  async function inspectNetwork(context: DockerContext) {
+  async function inspectNetwork(context: DockerContext): Promise<Response> {
     return answerJson(await networks.inspect(pathName(context)))
   }
 
-  async function createNetwork(context: DockerContext) {
+  async function createNetwork(context: DockerContext): Promise<Response> {
     const { Name, ...body } = networkCreate(await readJson(context.req.raw), '')
     if (!Name) throw invalid('invalid network name: it is empty')
     const { id, warning } = await networks.create({ ...body, Name })
     return answerJson({ Id: id, Warning: warning }, 201)
   }
 
-  async function connectNetwork(context: DockerContext) {
+  async function connectNetwork(context: DockerContext): Promise<Response> {
     const { Container, EndpointConfig } = networkConnect(await readJson(context.req.raw), '')
     if (!Container) throw invalid('invalid container name or ID: it is empty')
     await networks.connect(pathName(context), Container, EndpointConfig)
     return new Response(null, { status: 200 })
   }
 
-  async function disconnectNetwork(context: DockerContext) {
+  async function disconnectNetwork(context: DockerContext): Promise<Response> {
     const { Container, Force } = networkDisconnect(await readJson(context.req.raw), '')
     if (!Container) throw invalid('invalid container name or ID: it is empty')
     await networks.disconnect(pathName(context), Container, { force: Force ?? false })
     return new Response(null, { status: 200 })
   }
 
-  async function deleteNetwork(context: DockerContext) {
+  async function deleteNetwork(context: DockerContext): Promise<Response> {
     await networks.remove(pathName(context))
     return new Response(null, { status: 204 })
   }
 
-  async function pruneNetworks(context: DockerContext) {
+  async function pruneNetworks(context: DockerContext): Promise<Response> {
     const { deleted } = await networks.prune({ filters: queryFilters(context) })
     return answerJson({ NetworksDeleted: deleted.length > 0 ? deleted : null })
   }

@@ -67,6 +67,7 @@ export function dockerRoutes(services: DockerServices): Route[] {
     ['GET', '/images/:name{.+}/get', image.getImage],
     ['GET', '/images/:name{.+}/history', image.imageHistory],
     ['GET', '/images/:name{.+}/json', image.inspectImage],
+    ['POST', '/images/:name{.+}/push', image.pushImage],
     ['POST', '/images/:name{.+}/tag', image.tagImage],
     ['DELETE', '/images/:name{.+}', image.deleteImage],
     ['POST', '/build', buildImage],

@@ -12,7 +12,7 @@ type Sample = Record<string, unknown>
 
 /** `GET /containers/{id}/stats`: each second; or two samples (`stream=0`); or one (`one-shot=1`). */
 export function statsHandlers({ containers }: Pick<DockerServices, 'containers'>) {
-  async function containerStats(context: DockerContext) {
+  async function containerStats(context: DockerContext): Promise<Response> {
     const { Id, Name } = await containers.inspect(pathName(context))
     const stream = boolQuery(context, 'stream', true)
     const oneShot = boolQuery(context, 'one-shot')

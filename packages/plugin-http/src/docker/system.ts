@@ -11,7 +11,7 @@ type SystemServices = Pick<DockerServices, 'containers' | 'images' | 'volumes' |
 
 export function systemHandlers({ containers, images, volumes, engine }: SystemServices) {
   /** Clients decide by these headers how to speak: `Builder-Version` 1 means the classic builder. */
-  function ping() {
+  function ping(): Response {
     return new Response('OK', {
       headers: {
         'Content-Type': 'text/plain; charset=utf-8',
@@ -23,21 +23,21 @@ export function systemHandlers({ containers, images, volumes, engine }: SystemSe
     })
   }
 
-  const showVersion = () => answerJson(engineVersion(engine))
+  const showVersion = (): Response => answerJson(engineVersion(engine))
 
-  async function showInfo() {
+  async function showInfo(): Promise<Response> {
     const [list, stored] = await Promise.all([containers.list({ all: true }), images.list({ all: true })])
     return answerJson(engineInfo(engine, { states: list.map(({ State }) => State), images: stored.length }))
   }
 
   /** Since 1.42 `type` says what is wanted. */
-  async function diskUsage(context: DockerContext) {
+  async function diskUsage(context: DockerContext): Promise<Response> {
     const { minor } = context.var.version
     const types = minor >= 42 ? (context.req.queries('type') ?? []) : []
     const wants = (type: string) => types.length === 0 || types.includes(type)
     const imageList = wants('image') ? await images.list({ all: true }) : []
     const containerList = wants('container') ? await containers.list({ all: true, size: true }) : []
-    const volumeList = wants('volume') ? await volumes.list() : []
+    const volumeList = wants('volume') ? await volumes.list({ size: true }) : []
     return answerJson({
       ...(wants('image') && { LayersSize: imageList.reduce((sum, image) => sum + image.size, 0) }),
       Images: wants('image')
@@ -55,7 +55,7 @@ export function systemHandlers({ containers, images, volumes, engine }: SystemSe
   }
 
   /** `docker login` asks whether the registry takes the name and the password. */
-  async function checkAuth(context: DockerContext) {
+  async function checkAuth(context: DockerContext): Promise<Response> {
     const {
       username = '',
       password = '',
@@ -65,7 +65,7 @@ export function systemHandlers({ containers, images, volumes, engine }: SystemSe
     return answerJson({ Status: 'Login Succeeded', IdentityToken: '' })
   }
 
-  const listPlugins = () => answerJson([])
+  const listPlugins = (): Response => answerJson([])
 
   function inspectPlugin(context: DockerContext): Response {
     throw notFound(`plugin "${pathName(context, 'name')}" not found`)

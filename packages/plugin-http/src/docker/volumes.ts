@@ -5,26 +5,26 @@ import { boolQuery, pathName } from './queries.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 export function volumeHandlers({ volumes }: Pick<DockerServices, 'volumes'>) {
-  async function listVolumes(context: DockerContext) {
+  async function listVolumes(context: DockerContext): Promise<Response> {
     return answerJson({ Volumes: await volumes.list({ filters: queryFilters(context) }), Warnings: null })
   }
 
-  async function inspectVolume(context: DockerContext) {
+  async function inspectVolume(context: DockerContext): Promise<Response> {
     return answerJson(await volumes.inspect(pathName(context, 'name')))
   }
 
-  async function createVolume(context: DockerContext) {
+  async function createVolume(context: DockerContext): Promise<Response> {
     const body = volumeCreate((await readJson(context.req.raw, { allowEmpty: true })) ?? {}, '')
     return answerJson(await volumes.create(body), 201)
   }
 
-  async function deleteVolume(context: DockerContext) {
+  async function deleteVolume(context: DockerContext): Promise<Response> {
     await volumes.remove(pathName(context, 'name'), { force: boolQuery(context, 'force') })
     return new Response(null, { status: 204 })
   }
 
   /** Until 1.42 named volumes went too. */
-  async function pruneVolumes(context: DockerContext) {
+  async function pruneVolumes(context: DockerContext): Promise<Response> {
     const filters = queryFilters(context)
     if (context.var.version.minor < 42) filters.all ??= ['true']
     const { deleted, spaceReclaimed } = await volumes.prune({ filters })
