@@ -57,12 +57,18 @@ export class DeployRun {
 
   begin(): void {
     this.#begun = performance.now()
-    this.change({ status: 'running' })
+    this.note({ status: 'running' })
     this.#announce('start')
   }
 
+  /** Changes the record and writes it to the disk. */
   change(change: Partial<DeployRecord>): void {
     this.#record = this.#platform.store.putDeploy({ ...this.#record, ...change })
+  }
+
+  /** For what is worth no write of its own: a deploy that a kill cuts off has failed, whatever it had noted. */
+  note(change: Partial<DeployRecord>): void {
+    this.#record = { ...this.#record, ...change }
   }
 
   /** Runs a stage and notes how long it took, also where it fails. */
@@ -77,9 +83,7 @@ export class DeployRun {
   }
 
   addSpan(stage: DeployStage, ms: number): void {
-    const spans = [...this.#record.spans, { stage, ms: Math.round(ms * 10) / 10 }]
-    // The spans are worth no fsync each: what comes next writes them along.
-    this.#record = { ...this.#record, spans }
+    this.note({ spans: [...this.#record.spans, { stage, ms: Math.round(ms * 10) / 10 }] })
   }
 
   /** `build 0.31s  start 0.09s` */

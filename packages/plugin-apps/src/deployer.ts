@@ -146,13 +146,10 @@ export class Deployer {
     return target
   }
 
-  /**
-   * A new release of what runs with another config; for use in the app's turn. Without a change against the
-   * current release it starts the same release anew, which is a restart.
-   */
+  /** A new release of what runs with another config; for use in the app's turn. */
   async reconfigure(
     name: string,
-    config: Environment,
+    next: (config: Environment) => Environment,
     description: string,
     signal: AbortSignal,
     onLine?: OnLine,
@@ -161,15 +158,17 @@ export class Deployer {
     const { platform } = this.#floor
     const app = platform.store.app(name)
     const current = platform.store.release(name, app.current as string)
+    const config = next(app.config)
     const run = new DeployRun(platform, { app: name, source: 'config' }, onLine)
     if (work) work.id = run.id
     await this.#perform(run, signal, async (undo) => {
       const origin = { source: 'config' as const, description }
       const scale = scaleFor(app, current.procfile)
-      const next = nextRelease(platform, app, current, origin, config, scale)
-      run.output.step(`Releasing ${next.id} of ${name}: ${description}`)
-      return this.#rollOut({ ...app, config }, next, run, undo, signal, (record) => {
-        record.config = config
+      const release = nextRelease(platform, app, current, origin, config, scale)
+      run.output.step(`Releasing ${release.id} of ${name}: ${description}`)
+      return this.#rollOut({ ...app, config }, release, run, undo, signal, (record) => {
+        // Applied to what is there by then: a change without a restart may have come in between.
+        record.config = next(record.config)
       })
     })
   }
@@ -310,6 +309,9 @@ export class Deployer {
     }
   }
 }
+
+/** For `reconfigure`: the config as it is. */
+export const same = (config: Environment): Environment => config
 
 /** @throws conflict */
 export function assertUnlocked(app: AppRecord): void {

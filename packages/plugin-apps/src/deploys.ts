@@ -49,7 +49,10 @@ export class Deploys implements DeploysService {
   ): Promise<DeployInfo[]> {
     const { store } = this.#platform
     store.app(app)
-    return store.listDeploys(app).slice(0, limit).map(deployInfo)
+    return store
+      .listDeploys(app)
+      .slice(0, limit)
+      .map((record) => deployInfo(this.#running.get(record.id)?.record ?? record))
   }
 
   async inspect(id: string): Promise<DeployInfo> {
@@ -75,7 +78,7 @@ export class Deploys implements DeploysService {
       throw conflict(`The deploy ${id} has ended: ${record.status}`)
   }
 
-  /** The spans of a deploy that runs are in memory until its next stage. */
+  /** Of a deploy that runs, memory knows more than the disk. */
   #record(id: string): DeployRecord {
     const record = this.#running.get(id)?.record ?? this.#platform.store.findDeploy(id)
     if (record === undefined) throw notFound(`There is no deploy ${id}`)

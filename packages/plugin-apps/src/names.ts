@@ -36,6 +36,7 @@ export function normalizeDomain(input: string): string {
   const ascii = domainToASCII(wildcard ? text.slice(2) : text).toLowerCase()
   const labels = ascii.split('.')
   const sound =
+    !/[\s/?#@:\\%]/.test(text) &&
     ascii.length <= 253 &&
     labels.every((label) => /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/.test(label) && label.length <= 63)
   if (ascii === '' || !sound)

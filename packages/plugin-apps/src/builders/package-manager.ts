@@ -1,5 +1,4 @@
 /** Which program installs the dependencies of a Node.js app: told by its lock file. @module */
-import { quote } from 'shell-quote'
 import { hasFile } from '../source/source-files.ts'
 
 export interface PackageManager {
@@ -56,5 +55,5 @@ export async function packageManagerOf(
 /** `pnpm@9.1.0` where package.json pins it (`packageManager`, with a hash or without), else the name. */
 function pinned(name: string, { packageManager = '' }: { packageManager?: string }): string {
   const version = new RegExp(`^${name}@(\\d[\\w.-]*)`).exec(packageManager)?.[1]
-  return quote([version === undefined ? name : `${name}@${version}`])
+  return version === undefined ? name : `${name}@${version}`
 }

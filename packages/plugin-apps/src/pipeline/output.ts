@@ -7,7 +7,7 @@ const longestLine = 4096
 /** An output that gives every line to all of `sinks`; a text of many lines is split. */
 export function createOutput(...sinks: OnLine[]): DeployOutput {
   const write = (kind: DeployLine['kind']) => (text: string) => {
-    for (const line of text.replace(/\n$/, '').split(/\r\n|\n|\r(?!$)/)) {
+    for (const line of text.replace(/\r?\n$/, '').split(/\r\n|\n|\r(?!$)/)) {
       const short = line.length > longestLine ? `${line.slice(0, longestLine)}...` : line
       for (const sink of sinks) sink({ kind, text: short })
     }

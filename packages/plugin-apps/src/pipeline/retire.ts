@@ -31,7 +31,9 @@ export class Retirer {
    */
   retire(app: string, old: Workload[], waitSec: number, afterwards: () => unknown = () => {}): void {
     const work = (async () => {
-      await this.#settleNames(app, old)
+      await this.#settleNames(app, old).catch((error) =>
+        this.#platform.log.warn(`The processes of ${app} could not be named`, { app, error }),
+      )
       await this.endAll(app, old, waitSec)
       await afterwards()
     })().catch((error) => {
@@ -52,8 +54,11 @@ export class Retirer {
 
   /** Drains, stops and removes; resolves when all are gone. */
   async endAll(app: string, workloads: Workload[], waitSec: number): Promise<void> {
-    const { router, call } = this.#platform
-    for (const workload of workloads) await call(schedulerRegisterRetired, { app, workload })
+    const { router, call, log } = this.#platform
+    for (const workload of workloads)
+      await call(schedulerRegisterRetired, { app, workload }).catch((error) =>
+        log.warn('A handler of scheduler-register-retired failed', { app, error }),
+      )
     const targets = workloads.filter(({ address }) => address !== undefined)
     const drained =
       targets.length === 0 || waitSec === 0

@@ -25,6 +25,8 @@ export class RoutePublisher {
   readonly #turns = new KeyedMutex()
   /** Processes that run, but have not answered yet since they were started again. */
   readonly #notReady = new Set<string>()
+  /** What the edge has of each app, as text. */
+  readonly #published = new Map<string, string>()
   /** Apps whose processes are being started again: their requests wait rather than fail. */
   readonly #coming = new Set<string>()
 
@@ -41,13 +43,20 @@ export class RoutePublisher {
    * before are published again. A kill between the two leaves the old records, and the next start goes by them:
    * nothing was acknowledged.
    */
-  async switch(app: AppRecord, workloads: Workload[], commit: () => void): Promise<void> {
-    await this.#turns.run(app.name, async () => {
-      await this.#publish(app, routesFor(this.domains(app), targetsOf(workloads)))
+  async switch(name: string, workloads: Workload[], commit: () => void): Promise<void> {
+    await this.#turns.run(name, async () => {
+      // Read here: domains may have changed since the deploy began.
+      const app = this.#platform.store.app(name)
+      await this.publish(name, routesFor(this.domains(app), targetsOf(workloads)))
       try {
         commit()
       } catch (error) {
-        await this.#restore(app.name)
+        await this.restore(name).catch((failure) =>
+          this.#platform.log.error(`The routes of ${name} could not be taken back`, {
+            app: name,
+            error: failure,
+          }),
+        )
         throw error
       }
     })
@@ -55,7 +64,7 @@ export class RoutePublisher {
 
   /** Brings the routes in line with the records and the processes as they are now. */
   async refresh(name: string): Promise<void> {
-    await this.#turns.run(name, () => this.#restore(name))
+    await this.#turns.run(name, () => this.restore(name))
   }
 
   /** Runs `change` in the turn of the app, with nothing published meanwhile. */
@@ -79,15 +88,11 @@ export class RoutePublisher {
     else this.#coming.delete(name)
   }
 
-  /** Publishes what the records say; for use within `exclusively`. */
+  /** Publishes what the records say; within `exclusively`. */
   async restore(name: string): Promise<void> {
-    await this.#restore(name)
-  }
-
-  async #restore(name: string): Promise<void> {
     const { store } = this.#platform
     const app = store.findApp(name)
-    if (app?.current === undefined || app.destroying) return this.#platform.router.withdraw(name)
+    if (app?.current === undefined || app.destroying) return this.withdraw(name)
     const workloads = await liveWorkloads(this.#platform, app)
     const ready = workloads.filter(({ id }) => !this.#notReady.has(id))
     const coming =
@@ -97,13 +102,23 @@ export class RoutePublisher {
           processType === 'web' &&
           (status === 'restarting' || (status === 'running' && this.#notReady.has(id))),
       )
-    await this.#publish(app, routesFor(this.domains(app), targetsOf(ready), coming))
+    await this.publish(name, routesFor(this.domains(app), targetsOf(ready), coming))
   }
 
-  async #publish(app: AppRecord, routes: Route[]): Promise<void> {
-    const { router } = this.#platform
-    if (routes.length === 0) await router.withdraw(app.name)
-    else await router.publish(app.name, routes)
+  /** What is published already is not published again; within `exclusively`. */
+  async publish(name: string, routes: Route[]): Promise<void> {
+    if (routes.length === 0) return this.withdraw(name)
+    const text = JSON.stringify(routes)
+    if (this.#published.get(name) === text) return
+    this.#published.delete(name)
+    await this.#platform.router.publish(name, routes)
+    this.#published.set(name, text)
+  }
+
+  /** Within `exclusively`. */
+  async withdraw(name: string): Promise<void> {
+    this.#published.delete(name)
+    await this.#platform.router.withdraw(name)
   }
 }
 

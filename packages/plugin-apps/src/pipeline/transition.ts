@@ -64,7 +64,7 @@ export async function transition(floor: Floor, change: Transition): Promise<void
       await platform.call(corePostDeploy, { app: app.name, releaseId: release.id, output })
       signal.throwIfAborted()
       const fresh = await stillRunning(platform, started)
-      await routes.switch(app, [...kept, ...fresh], () => commit(live))
+      await routes.switch(app.name, [...kept, ...fresh], () => commit(live))
     })
   } catch (error) {
     await discard(platform, started)

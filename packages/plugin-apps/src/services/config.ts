@@ -1,5 +1,5 @@
 import { type AppConfig, invalid, type OnLine, postConfigUpdate } from '@kernel/contracts'
-import type { Deployer } from '../deployer.ts'
+import { type Deployer, same } from '../deployer.ts'
 import type { Environment } from '../environment.ts'
 import { asProblem } from '../failure.ts'
 import { checkVariableName } from '../names.ts'
@@ -43,7 +43,8 @@ export function createConfig(platform: Platform, queue: AppQueue, deployer: Depl
       const runs = record.current !== undefined && !record.stopped
       if (!runs || !deployer.isOutdated(record, config)) return storeNow(app, change, keys)
       // All or nothing: where the app does not come up with it, the config stays as it was.
-      await deployer.reconfigure(app, config, describe(change, keys), signal, onLine, work)
+      const next = (before: Environment) => applied(before, change)
+      await deployer.reconfigure(app, next, describe(change, keys), signal, onLine, work)
       await tell(app, keys)
       return store.app(app).config
     })
@@ -72,7 +73,7 @@ export function createConfig(platform: Platform, queue: AppQueue, deployer: Depl
       await queue.run(name, work, async (signal) => {
         const app = store.findApp(name)
         if (app?.current === undefined || app.stopped || app.destroying || !deployer.isOutdated(app)) return
-        await deployer.reconfigure(name, app.config, `Global: ${description}`, signal, onLine, work)
+        await deployer.reconfigure(name, same, `Global: ${description}`, signal, onLine, work)
       })
       return undefined
     } catch (error) {

@@ -27,14 +27,14 @@ export interface Lifecycle {
 
 export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchive): Lifecycle {
   const { platform, routes, monitor, retirer } = floor
-  const { store, scheduler, router } = platform
+  const { store, scheduler } = platform
 
   /** Marked first: from then on there is no way back, and a crash at any step leaves work for the next start. */
   async function finishDestroy(name: string): Promise<void> {
     const app = store.findApp(name)
     if (app === undefined) throw notFound(`There is no app ${name}`)
     store.putApp({ ...app, destroying: true })
-    await routes.exclusively(name, () => router.withdraw(name))
+    await routes.exclusively(name, () => routes.withdraw(name))
     monitor.forget(name)
     const mine = await scheduler.list({ app: name })
     const ids = new Set([...app.live.map(({ id }) => id), ...mine.map(({ id }) => id)])
@@ -75,17 +75,16 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
     try {
       await routes.exclusively(name, async () => {
         // A host has one owner: own domains have to be let go before they can be taken.
-        if (app.domains) await router.withdraw(name)
+        if (app.domains) await routes.withdraw(name)
         try {
-          if (app.current !== undefined && domains.length > 0)
-            await router.publish(newName, routesFor(domains, targetsOf(started)))
+          if (app.current !== undefined) await routes.publish(newName, routesFor(domains, targetsOf(started)))
           writeMove({ ...renamed, live }, name)
         } catch (error) {
-          await router.withdraw(newName)
+          await routes.withdraw(newName)
           await routes.restore(name)
           throw error
         }
-        await router.withdraw(name)
+        await routes.withdraw(name)
       })
     } catch (error) {
       await discard(platform, started)
@@ -116,6 +115,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
 
   function writeMove(app: AppRecord, oldName: string): void {
     store.transaction(() => {
+      if (store.findApp(app.name)) throw conflict(`The app ${app.name} exists already`)
       for (const release of store.listReleases(oldName)) {
         store.putRelease({ ...release, app: app.name })
         store.deleteRelease(release)

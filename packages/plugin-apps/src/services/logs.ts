@@ -15,6 +15,18 @@ export function nanoseconds(time: string): bigint {
   return BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, '0').slice(0, 9))
 }
 
+/** How far a log was read: the time of the last line, and how many lines have that very time. */
+interface Seen {
+  at: bigint
+  count: number
+}
+
+function note(seen: Map<string, Seen>, id: string, time: string): void {
+  const at = nanoseconds(time)
+  const before = seen.get(id)
+  seen.set(id, { at, count: before?.at === at ? before.count + 1 : 1 })
+}
+
 export function createLogs(platform: Platform, archive: LogArchive, monitor: Monitor): AppLogs {
   const { store, scheduler } = platform
 
@@ -27,12 +39,8 @@ export function createLogs(platform: Platform, archive: LogArchive, monitor: Mon
   const matches = (process: string | undefined, name: string) =>
     process === undefined || name === process || name.split('.')[0] === process
 
-  /** What there is now, in order of time; `seen` gets the time of the last line of each workload. */
-  async function history(
-    name: string,
-    options: ReadOptions,
-    seen: Map<string, bigint>,
-  ): Promise<AppLogLine[]> {
+  /** What there is now, in order of time; `seen` gets how far each workload was read. */
+  async function history(name: string, options: ReadOptions, seen: Map<string, Seen>): Promise<AppLogLine[]> {
     const { process, tail, since } = options
     const lines = (await archive.read(name)).filter(
       (line) => matches(process, line.process) && (since === undefined || nanoseconds(line.time) >= since),
@@ -42,7 +50,7 @@ export function createLogs(platform: Platform, archive: LogArchive, monitor: Mon
       const wanted = { stdout: true, stderr: true, tail, since }
       for await (const entry of await scheduler.logs(workload.id, wanted)) {
         lines.push(lineOf(workload, entry))
-        seen.set(workload.id, nanoseconds(entry.time))
+        note(seen, workload.id, entry.time)
       }
     }
     const sorted = lines
@@ -55,15 +63,19 @@ export function createLogs(platform: Platform, archive: LogArchive, monitor: Mon
   /** Follows one workload until its log ends; from where the history ended. */
   async function* followOne(
     workload: Workload,
-    seen: Map<string, bigint>,
+    seen: Map<string, Seen>,
     since: bigint | undefined,
     signal: AbortSignal,
   ) {
     const last = seen.get(workload.id)
-    const from = last === undefined ? since : last + 1n
-    const options = { stdout: true, stderr: true, follow: true, since: from, signal }
+    const options = { stdout: true, stderr: true, follow: true, since: last?.at ?? since, signal }
+    let known = last?.count ?? 0
     for await (const entry of await scheduler.logs(workload.id, options)) {
-      seen.set(workload.id, nanoseconds(entry.time))
+      if (known > 0 && nanoseconds(entry.time) === last?.at) {
+        known -= 1
+        continue
+      }
+      note(seen, workload.id, entry.time)
       yield lineOf(workload, entry)
     }
   }
@@ -71,7 +83,7 @@ export function createLogs(platform: Platform, archive: LogArchive, monitor: Mon
   async function* follow(
     name: string,
     options: ReadOptions,
-    seen: Map<string, bigint>,
+    seen: Map<string, Seen>,
   ): AsyncGenerator<AppLogLine> {
     const stop = new AbortController()
     const outer = [stop.signal, platform.signal, ...(options.signal ? [options.signal] : [])]
@@ -108,7 +120,7 @@ export function createLogs(platform: Platform, archive: LogArchive, monitor: Mon
       store.app(name)
       if (options.tail !== undefined && (!Number.isInteger(options.tail) || options.tail < 0))
         throw invalid(`The number of lines has to be a whole number, not ${options.tail}`)
-      const seen = new Map<string, bigint>()
+      const seen = new Map<string, Seen>()
       for (const line of await history(name, options, seen)) {
         if (options.signal?.aborted) return
         yield line

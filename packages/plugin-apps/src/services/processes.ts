@@ -8,7 +8,7 @@ import {
   postScaleUpdate,
   type Workload,
 } from '@kernel/contracts'
-import type { Deployer } from '../deployer.ts'
+import { type Deployer, same } from '../deployer.ts'
 import type { Deploys } from '../deploys.ts'
 import { processTypePattern } from '../names.ts'
 import { processName } from '../pipeline/check.ts'
@@ -67,7 +67,7 @@ export function createProcesses(
   async function startAll(app: AppRecord, why: string, signal: AbortSignal, work: Work, onLine?: OnLine) {
     const { name } = app
     if (deployer.isOutdated(app)) {
-      await deployer.reconfigure(name, app.config, `${why} with the changed config`, signal, onLine, work)
+      await deployer.reconfigure(name, same, `${why} with the changed config`, signal, onLine, work)
       return
     }
     const { procfile } = currentOf(app)
@@ -159,7 +159,7 @@ export function createProcesses(
           record.stopped = true
           record.live = []
         }
-        await routes.switch({ ...app, live: [] }, [], () => store.changeApp(name, stopped))
+        await routes.switch(name, [], () => store.changeApp(name, stopped))
         monitor.watch(name)
         await retirer.endAll(name, old, stopDrainSec)
         announce(platform, 'app', 'stop', name)

@@ -244,9 +244,9 @@ export class FakeScheduler implements Scheduler {
   }
 
   /** What a process writes. */
-  write(id: string, text: string, time = Date.now() * 1e6): void {
+  write(id: string, text: string, ms = Date.now()): void {
     const process = this.#process(id)
-    const stamp = new Date(Math.floor(time / 1e6)).toISOString().replace('Z', '')
+    const stamp = new Date(ms).toISOString().replace('Z', '')
     for (const line of text.split('\n').filter(Boolean))
       process.log.push({ stream: 1, data: Buffer.from(`${line}\n`), time: `${stamp}000000Z` })
     this.#wake(process)

@@ -157,9 +157,9 @@ export interface Pushed {
 
 /** Waits for an effect that comes in the background. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 4_000
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within 10 s`)
+    if (Date.now() > deadline) throw new Error(`${what}: not within 4 s`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
