@@ -87,8 +87,8 @@ export interface ImageStore extends Images {
   layerDir(diffId: Digest): Promise<string>
   /** Pulls unless it is here. */
   ensure(ref: string, onProgress: OnProgress): Promise<ImageRecord>
-  /** What containers exist is known only to containers/: it tells the store through this. */
-  setUsers(usersOf: (id: Digest) => string[]): void
+  /** What containers exist, and which of them run, is known only to containers/: it tells the store through this. */
+  setUsers(usersOf: (id: Digest) => string[], isRunning?: (containerId: string) => boolean): void
 }
 
 /**

@@ -11,7 +11,8 @@ import { handleExit } from './exit.ts'
 import { inspectOf } from './inspect.ts'
 import { listContainers, prunable, sizesOf } from './list.ts'
 import { checkName } from './names.ts'
-import { isRunning, shortId } from './record.ts'
+import { rewriteNetworkFiles } from './network-files.ts'
+import { isRunning } from './record.ts'
 import { notRunning } from './registry.ts'
 import { removeContainer } from './remove.ts'
 import { restartContainer } from './restart.ts'
@@ -119,11 +120,16 @@ export async function createContainers(options: ContainersOptions): Promise<Cont
 /** Images, volumes and networks ask who uses them, and networks tells of endpoints that change. */
 function tellOthers(engine: Engine): void {
   const { registry } = engine
-  engine.images.setUsers((id) =>
-    registry
-      .all()
-      .filter((record) => record.image === id)
-      .map(({ id }) => shortId(id)),
+  engine.images.setUsers(
+    (image) =>
+      registry
+        .all()
+        .filter((record) => record.image === image)
+        .map(({ id }) => id),
+    (id) => {
+      const record = registry.get(id)
+      return record !== undefined && isRunning(record)
+    },
   )
   engine.volumes.setUsers((volume) =>
     registry
@@ -139,15 +145,16 @@ function tellOthers(engine: Engine): void {
       endpoints: record.endpoints,
     })),
   )
-  engine.sandboxes.onEndpointChange(async (containerId, network, endpoint) => {
+  engine.sandboxes.onEndpointChange(async (containerId, network, endpoint, files) => {
     const record = registry.get(containerId)
     if (!record) throw notFound(`No such container: ${containerId}`)
     const endpoints = { ...record.endpoints }
     if (endpoint) endpoints[network] = endpoint
     else delete endpoints[network]
     record.endpoints = endpoints
-    if (record.sandbox) record.sandbox = { ...record.sandbox, endpoints }
+    if (record.sandbox) record.sandbox = { ...record.sandbox, endpoints, ...files }
     registry.save(record)
+    if (files) rewriteNetworkFiles(engine.bundle(containerId), files)
   })
 }
 

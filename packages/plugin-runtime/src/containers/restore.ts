@@ -38,8 +38,9 @@ export async function restoreContainers(engine: Engine): Promise<void> {
   for (const record of records)
     if (!isRunning(record) && known.has(record.id)) await engine.runtime.delete(record.id).catch(() => {})
   for (const record of ended) await handleExit(engine, record, ...outcomeOf(engine, record))
-  for (const record of records) await goOn(engine, record, ended.includes(record))
+  for (const record of records) await settle(engine, record, ended.includes(record))
   await removeStrays(engine)
+  engine.background(startAgain(engine, records))
 }
 
 function adopt(engine: Engine, record: ContainerRecord): void {
@@ -63,22 +64,28 @@ function outcomeOf(engine: Engine, { id }: ContainerRecord): [exitCode: number, 
   ]
 }
 
-/** Policies apply as if the daemon had been there. */
-async function goOn(engine: Engine, record: ContainerRecord, justEnded: boolean): Promise<void> {
+/** What should be gone goes; what waits for its restart waits on. */
+async function settle(engine: Engine, record: ContainerRecord, justEnded: boolean): Promise<void> {
   if (!engine.registry.get(record.id) || isRunning(record)) return
   await engine.mutex.run(record.id, async () => {
-    if (record.status === 'removing')
-      return remove(engine, record, { volumes: record.hostConfig.AutoRemove === true })
-    if (record.hostConfig.AutoRemove && record.status === 'exited')
-      return remove(engine, record, { volumes: true })
-    if (record.status === 'restarting') {
-      if (!justEnded) scheduleRestart(engine, record, 0)
-    } else if (startsWithDaemon(record)) {
+    const removes = record.hostConfig.AutoRemove === true
+    if (record.status === 'removing' || (removes && record.status === 'exited'))
+      await remove(engine, record, { volumes: removes })
+    else if (record.status === 'restarting' && !justEnded) scheduleRestart(engine, record, 0)
+  })
+}
+
+/** The policies that bring containers up with the daemon; one after the other, while it serves already. */
+async function startAgain(engine: Engine, records: ContainerRecord[]): Promise<void> {
+  for (const record of records) {
+    await engine.mutex.run(record.id, async () => {
+      if (engine.closing || !engine.registry.get(record.id)) return
+      if (isRunning(record) || record.status === 'restarting' || !startsWithDaemon(record)) return
       await launch(engine, record).catch((error: Error) =>
         engine.log.warn(`container ${record.name} was not started: ${error.message}`),
       )
-    }
-  })
+    })
+  }
 }
 
 /** Folders of containers that were being made when the daemon was killed. */

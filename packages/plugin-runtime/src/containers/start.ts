@@ -1,6 +1,6 @@
 /** Starting a container: root, network and configuration side by side, then conmon and the OCI runtime. @module */
 import { writeFileSync } from 'node:fs'
-import { copyFile, mkdir } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { conflict, failed, invalid, notModified, problemOf } from '@kernel/contracts'
 import { mkdirAllInRoot, mount, umountIfMounted } from '@kernel/sys'
@@ -12,6 +12,7 @@ import type { Engine } from './engine.ts'
 import { startHealthcheck } from './health.ts'
 import { findInit } from './init-program.ts'
 import { logPolicyOf } from './log-files.ts'
+import { writeNetworkFiles } from './network-files.ts'
 import { DEFAULT_SHM } from './oci-defaults.ts'
 import { explainStart, OciError } from './oci-runtime.ts'
 import { identify } from './process-identity.ts'
@@ -82,7 +83,7 @@ async function bringUp(engine: Engine, record: ContainerRecord): Promise<Sandbox
     rootfs,
     mounts: record.mounts,
     dir: bundle,
-    files: await writeNetworkFiles(bundle, config.Hostname ?? '', sandbox),
+    files: writeNetworkFiles(bundle, config.Hostname ?? '', sandbox),
     hostname: config.Hostname ?? '',
     netns: sandbox.netns,
     joined: joined.namespaces,
@@ -159,25 +160,6 @@ async function noteFailure(engine: Engine, record: ContainerRecord, error: unkno
   engine.live(record).console.end()
   if (record.hostConfig.AutoRemove) await remove(engine, record, { volumes: true })
   return problem
-}
-
-/** The files that Docker binds over /etc. @returns those that were written */
-async function writeNetworkFiles(dir: string, hostname: string, sandbox: SandboxResult): Promise<string[]> {
-  writeFileSync(join(dir, 'hostname'), `${hostname}\n`, { mode: 0o644 })
-  const files = ['hostname']
-  const contents: Record<string, string | undefined> = {
-    hosts: sandbox.hosts,
-    'resolv.conf': sandbox.resolvConf,
-  }
-  for (const [name, content] of Object.entries(contents)) {
-    if (content !== undefined) writeFileSync(join(dir, name), content, { mode: 0o644 })
-    else
-      await copyFile(`/etc/${name}`, join(dir, name)).catch(() =>
-        writeFileSync(join(dir, name), '', { mode: 0o644 }),
-      )
-    files.push(name)
-  }
-  return files
 }
 
 /** A /dev/shm that others may join lives on the host, since nothing can be bound out of a container. */
