@@ -72,7 +72,7 @@ export class RouteTableWriter {
 
     const generation = wasm.begin()
     this.#write(lines, base, tables - lines.length * routeRecord, tables)
-    this.#build(lines, base, tables + blob, bits)
+    this.#build(generation, lines, base, tables + blob, bits)
     wasm.commit(generation)
     Atomics.notify(this.#words, generationAt >> 2)
     return generation
@@ -135,20 +135,13 @@ export class RouteTableWriter {
     }
   }
 
-  #build(lines: readonly Line[], base: number, bytes: number, bits: number): void {
+  #build(generation: number, lines: readonly Line[], base: number, bytes: number, bits: number): void {
     const { wasm, ok, duplicate } = this.#module
     // A key under which some route would lie far from its place is thrown away, so that no lookup is ever slow.
     for (let attempt = 0; attempt < 16; attempt++) {
       const key = randomBytes(16)
-      const status = wasm.build(
-        base,
-        bytes,
-        bits,
-        bits,
-        lines.length,
-        key.readBigUInt64LE(0),
-        key.readBigUInt64LE(8),
-      )
+      const [seed, multiplier] = [key.readBigUInt64LE(0), key.readBigUInt64LE(8)]
+      const status = wasm.build(generation, base, bytes, bits, lines.length, seed, multiplier)
       if (status === ok) return
       if (status === duplicate) {
         const { host, path } = lines[wasm.duplicate()]!

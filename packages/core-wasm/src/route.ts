@@ -59,10 +59,10 @@ export interface RouteModule {
   currentLength(): number
   begin(): number
   build(
-    at: number,
-    bytes: number,
-    hostBits: number,
-    pathBits: number,
+    generation: number,
+    base: number,
+    length: number,
+    bits: number,
     routes: number,
     seed: bigint,
     multiplier: bigint,
@@ -95,6 +95,5 @@ export function routeModule(memory: WasmMemory) {
     retry: at('RETRY'),
     ok: at('OK'),
     duplicate: at('DUPLICATE'),
-    reseed: at('RESEED'),
   }
 }

@@ -23,24 +23,36 @@ export interface Failure {
   details: Record<string, unknown>
 }
 
-export function scan({ file, limits }: { file: string; limits?: ScanLimits }) {
+export function scan({ file, limits }: { file: string; limits?: ScanLimits }): Promise<unknown> {
   return answer(() => scanTarFile(file, limits).columns, buffersOf)
 }
 
-export function packLayer(options: PackLayerOptions) {
+export function packLayer(options: PackLayerOptions): Promise<unknown> {
   return answer(() => pack(options))
 }
 
-export function digestFile(file: string) {
+export function digestFile(file: string): Promise<unknown> {
   return answer(() => digest(file))
 }
 
-export function diff({ lower, upper, limits }: { lower: string[]; upper: string[]; limits?: ScanLimits }) {
+export function diff({
+  lower,
+  upper,
+  limits,
+}: {
+  lower: string[]
+  upper: string[]
+  limits?: ScanLimits
+}): Promise<unknown> {
   const all = (files: string[]) => files.map((file) => scanTarFile(file, limits))
   return answer(() => diffEntries(all(lower), all(upper)))
 }
 
-async function answer<T>(job: () => T | Promise<T>, buffers: (value: T) => ArrayBuffer[] = () => []) {
+// An Answer, with the buffers that move to the other side instead of being copied.
+async function answer<T>(
+  job: () => T | Promise<T>,
+  buffers: (value: T) => ArrayBuffer[] = () => [],
+): Promise<unknown> {
   try {
     const value = await job()
     const reply: Answer<T> = { ok: true, value }
