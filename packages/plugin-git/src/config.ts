@@ -29,7 +29,7 @@ export const limitsSchema = z.strictObject({
   /** Submodules of a checkout, those of submodules included. */
   submodules: z.int().nonnegative().default(50),
   /** How long a push may still go on after its client has gone, in seconds. */
-  detachedSeconds: z.int().positive().default(3600),
+  detachedSeconds: z.int().positive().max(2_000_000).default(3600),
 })
 export type Limits = z.infer<typeof limitsSchema>
 

@@ -15,7 +15,7 @@ import {
 import { definePlugin } from '@kernel/kernel'
 import { ensureDir, openDatabase, removeTree, writeFileAtomic } from '@kernel/state'
 import { writeAuthorizedKeys } from './access/authorized-keys.ts'
-import { createKeyStore, type KeyStore } from './access/key-store.ts'
+import { createKeyStore } from './access/key-store.ts'
 import { createHandlers } from './command/handle.ts'
 import { type Config, configSchema } from './config.ts'
 import { branchHead } from './git/branch-head.ts'
@@ -61,7 +61,7 @@ export default definePlugin({
     }
     const pushes = new Pushes({ tools, call: ctx.call, log, signal: ctx.signal })
 
-    const keys = createKeyStore(db, () => void syncAuthorizedKeys())
+    const keys = createKeyStore(db)
     const handlers = createHandlers({
       git,
       store,
@@ -93,7 +93,16 @@ export default definePlugin({
     const greeting = (user: string) => greetingFor(user, address())
 
     ctx.provide(SshKeys, {
-      ...sshKeys(keys),
+      list: async () => keys.list(),
+      async add(name, publicKey) {
+        const added = keys.add(name, publicKey)
+        await syncAuthorizedKeys()
+        return added
+      },
+      async remove(nameOrFingerprint) {
+        keys.remove(nameOrFingerprint)
+        await syncAuthorizedKeys()
+      },
       address: async () => address(),
     })
     ctx.provide(Repositories, {
@@ -157,15 +166,6 @@ async function makeFolders(dataDir: string): Promise<Folders> {
     if (name.startsWith(checkoutPrefix)) await removeTree(join(folders.temp, name))
   await writeFileAtomic(join(folders.hooks, 'pre-receive'), preReceiveScript, { mode: 0o755 })
   return folders
-}
-
-/** The service without its address. */
-function sshKeys(keys: KeyStore) {
-  return {
-    list: async () => keys.list(),
-    add: async (name: string, publicKey: string) => keys.add(name, publicKey),
-    remove: async (nameOrFingerprint: string) => keys.remove(nameOrFingerprint),
-  }
 }
 
 /** For a server that listens everywhere: the machine's name where it is a full one. */

@@ -1,6 +1,5 @@
 /** One request to the daemon, over its socket or TCP. @module */
-import * as http from 'node:http'
-import * as https from 'node:https'
+import type * as http from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ApiRouteName, apiRoutes, Problem, type ProblemKind, unavailable } from '@kernel/contracts'
 import { type Address, showAddress } from './address.ts'
@@ -39,7 +38,9 @@ export class Connection {
   /** Sends the request; resolves with the answer's head once its status says success. */
   async open(name: ApiRouteName, options: CallOptions = {}): Promise<http.IncomingMessage> {
     const body = options.body === undefined ? undefined : JSON.stringify(options.body)
-    const request = this.#request(name, options, body ? { 'content-type': 'application/json' } : {})
+    const { method } = apiRoutes[name]
+    const headers = body ? { 'content-type': 'application/json' } : {}
+    const request = this.#send(method, routePath(name, options), headers, options.signal)
     const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
       request.once('response', resolve)
       request.once('error', (error) => reject(this.#explain(error)))
@@ -50,8 +51,13 @@ export class Connection {
   }
 
   /** Sends an upgrade; resolves with the raw connection once the daemon has switched over. */
-  async hijack(name: ApiRouteName, options: CallOptions = {}): Promise<Duplex> {
-    const request = this.#request(name, options, { connection: 'Upgrade', upgrade: 'tcp' })
+  hijack(name: ApiRouteName, options: CallOptions = {}): Promise<Duplex> {
+    return this.upgrade(apiRoutes[name].method, routePath(name, options), options.signal)
+  }
+
+  /** The same for a path that a plugin answers for, such as `/git/ssh`. */
+  async upgrade(method: string, path: string, signal?: AbortSignal): Promise<Duplex> {
+    const request = this.#send(method, path, { connection: 'Upgrade', upgrade: 'tcp' }, signal)
     return new Promise((resolve, reject) => {
       request.once('upgrade', (_answer, socket, head) => {
         if (head.length > 0) socket.unshift(head)
@@ -63,17 +69,25 @@ export class Connection {
     })
   }
 
-  #request(name: ApiRouteName, options: CallOptions, headers: http.OutgoingHttpHeaders): http.ClientRequest {
+  #send(
+    method: string,
+    path: string,
+    headers: http.OutgoingHttpHeaders,
+    signal?: AbortSignal,
+  ): http.ClientRequest {
     const { address } = this
     const common: http.RequestOptions = {
-      method: apiRoutes[name].method,
-      path: routePath(name, options),
+      method,
+      path,
       headers: { accept: 'application/json', 'user-agent': 'kernel-cli', ...headers },
-      signal: options.signal,
+      signal,
     }
-    if (address.kind === 'unix') return http.request({ ...common, socketPath: address.path })
+    // By `import`, node:http would load all that it can export, undici among it: 40 ms of every command.
+    const client = process.getBuiltinModule(
+      address.kind === 'tcp' && address.protocol === 'https' ? 'node:https' : 'node:http',
+    )
+    if (address.kind === 'unix') return client.request({ ...common, socketPath: address.path })
     if (address.token) common.headers = { ...common.headers, authorization: `Bearer ${address.token}` }
-    const client = address.protocol === 'https' ? https : http
     return client.request({ ...common, host: address.host, port: address.port })
   }
 

@@ -8,6 +8,7 @@ import { localCommands } from './local.ts'
 import { streamCommands } from './logs.ts'
 import { psCommands } from './ps.ts'
 import { settingsCommands } from './settings.ts'
+import { sshExecCommands } from './ssh-exec.ts'
 import { systemCommands } from './system.ts'
 
 export const commandGroups: Array<{ title: string; commands: CommandSpec[] }> = [
@@ -17,7 +18,7 @@ export const commandGroups: Array<{ title: string; commands: CommandSpec[] }> = 
   { title: 'Processes and releases:', commands: psCommands },
   { title: 'Logs and commands:', commands: streamCommands },
   { title: 'Builders and checks:', commands: settingsCommands },
-  { title: 'Access:', commands: accessCommands },
+  { title: 'Access:', commands: [...accessCommands, ...sshExecCommands] },
   { title: 'System:', commands: systemCommands },
   { title: 'This machine:', commands: localCommands },
 ]

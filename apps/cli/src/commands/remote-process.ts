@@ -1,12 +1,12 @@
 /** A process at the daemon, with this terminal's input, output and size. @module */
 
-import { createReadStream } from 'node:fs'
+import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { ReadStream, WriteStream } from 'node:tty'
 import type { FrameStream } from '../client/frames.ts'
 import { type Invocation, list, text } from '../command.ts'
 
-interface Terminal {
+export interface Terminal {
   rows: number
   columns: number
   /** Calls back at each change of size; answers how to stop. */
@@ -17,19 +17,24 @@ interface Terminal {
  * The terminal of this command: its own, or the SSH client's, which the daemon tells by KERNEL_SSH_TTY
  * (`rows,columns`) with later sizes as JSON lines on descriptor 3.
  */
-function terminal(stdin: NodeJS.ReadStream, stdout: NodeJS.WriteStream): Terminal | undefined {
+export function terminal(stdin: NodeJS.ReadStream, stdout: NodeJS.WriteStream): Terminal | undefined {
   const remote = /^(\d+),(\d+)$/.exec(process.env.KERNEL_SSH_TTY ?? '')
   if (remote)
     return {
       rows: Number(remote[1]),
       columns: Number(remote[2]),
       onResize(handler) {
-        const lines = createInterface({ input: createReadStream('', { fd: 3 }).on('error', () => {}) })
+        // A socket, which can be let go of: a file's read that waits would keep this process from its end.
+        const sizes = new Socket({ fd: 3, readable: true, writable: false }).on('error', () => {})
+        const lines = createInterface({ input: sizes })
         lines.on('line', (line) => {
           const { rows, columns } = JSON.parse(line) as { rows: number; columns: number }
           handler(rows, columns)
         })
-        return () => lines.close()
+        return () => {
+          lines.close()
+          sizes.destroy()
+        }
       },
     }
   if (!stdin.isTTY || !stdout.isTTY) return undefined
@@ -52,8 +57,7 @@ export async function runRemote(
   query: Record<string, string | undefined>,
   command = list(call, 'command'),
 ): Promise<number> {
-  const { stdin, stdout, stderr } = process
-  const tty = call.options.tty === false ? undefined : terminal(stdin, stdout)
+  const tty = call.options.tty === false ? undefined : terminal(process.stdin, process.stdout)
   const stream = await call.client.stream(route, {
     params: { app: text(call, 'app') },
     query: {
@@ -65,6 +69,16 @@ export async function runRemote(
       columns: tty?.columns,
     },
   })
+  return attach(call, stream, tty)
+}
+
+/** Connects input, output and terminal of this command with the process at the other end; answers its exit code. */
+export async function attach(
+  call: Invocation,
+  stream: FrameStream,
+  tty: Terminal | undefined,
+): Promise<number> {
+  const { stdin, stdout, stderr } = process
   const stopResize = tty?.onResize((rows, columns) => stream.resize(rows, columns))
   const raw = tty !== undefined && stdin.isTTY
   if (raw) (stdin as ReadStream).setRawMode(true)

@@ -21,8 +21,7 @@ export interface KeyStore {
   find(blob: Buffer): { name: string; key: PublicKey } | undefined
 }
 
-/** @param changed is called after each change that is on disk */
-export function createKeyStore(db: Database, changed: () => void): KeyStore {
+export function createKeyStore(db: Database): KeyStore {
   const keys = collection<SshKey>(db, 'ssh-keys', { schema: record })
   const parsed = new Map<string, PublicKey>()
 
@@ -47,9 +46,7 @@ export function createKeyStore(db: Database, changed: () => void): KeyStore {
         })
       const same = keys.list().find((key) => key.fingerprint === fingerprint)
       if (same) throw conflict(`This key is let in already, as ${same.name}.`)
-      const added = keys.put(name, { name, fingerprint, publicKey: text, added: new Date().toISOString() })
-      changed()
-      return added
+      return keys.put(name, { name, fingerprint, publicKey: text, added: new Date().toISOString() })
     },
     remove(nameOrFingerprint) {
       const key =
@@ -58,7 +55,6 @@ export function createKeyStore(db: Database, changed: () => void): KeyStore {
         throw notFound(`There is no SSH key ${nameOrFingerprint}.`, { hint: 'See kernel ssh-keys:list' })
       keys.delete(key.name)
       parsed.delete(key.fingerprint)
-      changed()
     },
     find(blob) {
       const fingerprint = fingerprintOf(blob)

@@ -79,8 +79,13 @@ export function createGit(hooksDir: string, limits: Limits): Git {
   const start: Git['start'] = (args, env, options = {}) =>
     spawn('git', args, { ...options, env: { ...base, ...env } })
 
-  async function run(args: string[], { cwd, env = {}, signal, limits = {} }: GitRun = {}): Promise<string> {
-    const options: SpawnOptions = { cwd, signal, stdio: ['ignore', 'pipe', 'pipe'] }
+  async function run(
+    command: string[],
+    { cwd, env = {}, signal, limits = {} }: GitRun = {},
+  ): Promise<string> {
+    const options: SpawnOptions = { signal, stdio: ['ignore', 'pipe', 'pipe'] }
+    // A folder that is missing then is git's own error, and not one of starting it.
+    const args = cwd === undefined ? command : ['-C', cwd, ...command]
     const { umask, fileBytes } = limits
     const before = [umask && `umask ${umask} &&`, fileBytes && `ulimit -f ${Math.ceil(fileBytes / 512)} &&`]
     const script = [...before.filter(Boolean), 'exec git "$@"'].join(' ')
@@ -100,8 +105,8 @@ export function createGit(hooksDir: string, limits: Limits): Git {
     })
     const code = await exitOf(child)
     signal?.throwIfAborted()
-    if (size > longestAnswer) throw gitFailed(args[0]!, `it printed more than ${longestAnswer} bytes`)
-    if (code !== 0) throw gitFailed(args[0]!, said)
+    if (size > longestAnswer) throw gitFailed(command[0]!, `it printed more than ${longestAnswer} bytes`)
+    if (code !== 0) throw gitFailed(command[0]!, said)
     return Buffer.concat(output).toString('utf8')
   }
 

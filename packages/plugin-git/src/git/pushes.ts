@@ -14,6 +14,7 @@ import type { CallHook, Logger } from '@kernel/kernel'
 import { KeyedMutex } from '@kernel/state'
 import { type CheckoutTools, checkout } from './checkout.ts'
 import { deployOutput } from './deploy-output.ts'
+import type { Git } from './git.ts'
 import { noRev, type RefUpdate } from './hook-channel.ts'
 import { headBranch } from './repositories.ts'
 import type { PendingPush } from './service.ts'
@@ -48,7 +49,7 @@ export class Pushes {
   async receive(push: PendingPush, target: PushTarget): Promise<void> {
     const output = deployOutput(push.output)
     try {
-      const update = await judge(push.updates, target.repository)
+      const update = await judge(push.updates, target.repository, this.#options.tools.git)
       await this.#findApp(target, update !== undefined)
       if (update) await this.#deploy(push, update, target)
       await this.#accept(push, update, target)
@@ -108,8 +109,9 @@ export class Pushes {
       }
       push.accept()
       await push.ended
-      if (update) await this.#tidy(update, target)
     })
+    // The pusher does not wait for it.
+    if (update) void this.#accepting.run(app, () => this.#tidy(update, target))
   }
 
   /** Lets HEAD name a branch that is there, for clones, and collects garbage where there is enough of it. */
@@ -131,7 +133,11 @@ export class Pushes {
  * The branch that a push deploys; undefined for one with tags or removed branches alone.
  * @throws invalid, denied, conflict with what to do instead
  */
-export async function judge(updates: RefUpdate[], repository: string): Promise<RefUpdate | undefined> {
+export async function judge(
+  updates: RefUpdate[],
+  repository: string,
+  git: Git,
+): Promise<RefUpdate | undefined> {
   const foreign = updates.find(({ ref }) => !/^refs\/(heads|tags)\//.test(ref))
   if (foreign)
     throw invalid(`${foreign.ref} is neither a branch nor a tag.`, {
@@ -149,7 +155,21 @@ export async function judge(updates: RefUpdate[], repository: string): Promise<R
     throw conflict(`${deployed.length} branches were pushed at once: ${deployed.map(branchOf).join(', ')}.`, {
       hint: `Push the one to deploy: git push kernel ${branchOf(deployed[0]!)}`,
     })
-  return deployed[0]
+  const [update] = deployed
+  if (update) await checkPlace(update, repository, git)
+  return update
+}
+
+/** A ref is a file: `a` and `a/b` can't both be. Git finds that out only when everything is deployed. */
+async function checkPlace(update: RefUpdate, repository: string, git: Git): Promise<void> {
+  const refs = await git.run(['for-each-ref', '--format=%(refname)', 'refs/heads/'], { cwd: repository })
+  const inTheWay = refs
+    .split('\n')
+    .find((ref) => ref !== '' && (ref.startsWith(`${update.ref}/`) || update.ref.startsWith(`${ref}/`)))
+  if (inTheWay)
+    throw conflict(`${branchOf(update)} can't be beside ${inTheWay.slice('refs/heads/'.length)}.`, {
+      hint: 'Remove that branch here first, or choose another name.',
+    })
 }
 
 const branchOf = ({ ref }: RefUpdate) => ref.slice('refs/heads/'.length)

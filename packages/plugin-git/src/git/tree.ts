@@ -43,8 +43,7 @@ export async function inspectTree(
   budget: Budget,
   signal?: AbortSignal,
 ): Promise<Gitlink[]> {
-  const child = git.start(['ls-tree', '-r', '-l', '-z', '--full-tree', rev], env, {
-    cwd: repository,
+  const child = git.start(['-C', repository, 'ls-tree', '-r', '-l', '-z', '--full-tree', rev], env, {
     signal,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

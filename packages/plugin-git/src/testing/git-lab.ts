@@ -72,12 +72,15 @@ export class GitLab {
   /** What becomes of a push; says yes unless a test puts something else here. */
   deploy: (branch: ReceivedBranch) => Promise<void> = async () => {}
 
-  async start(config: Record<string, unknown> = {}): Promise<this> {
+  /** What lasts longer than one start of the plugin. */
+  async prepare(): Promise<void> {
     this.write('cli.mjs', fakeCli)
-    if (!this.http) {
-      this.http = await httpHarness()
-      await this.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'ann', '-f', join(this.dir, 'id')])
-    }
+    this.http = await httpHarness()
+    await this.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'ann', '-f', join(this.dir, 'id')])
+  }
+
+  async start(config: Record<string, unknown> = {}): Promise<this> {
+    if (!this.http) await this.prepare()
     this.plugin = await setupPlugin(plugin, {
       log: this.log,
       config: {
@@ -191,7 +194,13 @@ export class GitLab {
       cwd: cwd === undefined ? this.dir : join(this.dir, cwd),
       env: { ...this.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
     })
+  }
+
+  /** Kills a program with all that it has started, as a closed laptop does. */
+  kill(child: ChildProcess): void {
+    process.kill(-child.pid!, 'SIGKILL')
   }
 
   /** Runs git in a folder of the lab. */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { HttpEnvironment, HttpHandler, HttpServer } from '@kernel/contracts'
+import { type HttpEnvironment, type HttpHandler, type HttpServer, problemOf } from '@kernel/contracts'
 
 export interface HttpHarness {
   service: Pick<HttpServer, 'mount' | 'addresses'>
@@ -49,7 +49,11 @@ export async function httpHarness(): Promise<HttpHarness> {
       ),
       ...(hasBody && { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' }),
     } as RequestInit)
-    const response = (await find(url.pathname)?.(request, env)) ?? new Response('no mount', { status: 404 })
+    const handler = find(url.pathname) ?? (() => new Response('no mount', { status: 404 }))
+    const response = await Promise.resolve(handler(request, env)).catch((error: unknown) => {
+      const { kind, message, hint } = problemOf(error)!
+      return Response.json({ kind, message, hint }, { status: 403 })
+    })
     requests.push({
       method: request.method,
       url: `${url.pathname}${url.search}`,
