@@ -45,7 +45,7 @@ export function renderReference(document: Document): string {
     generated,
     `# ${document.info.title}`,
     document.info.description ?? '',
-    `All paths begin with \`${apiPrefix}\`; the same as OpenAPI 3.1 is at \`${apiPrefix}/openapi.json\`. Over the unix socket no token is needed; over TCP send \`Authorization: Bearer <token>\`. What goes wrong is answered with a \`Problem\` and the status of its kind.`,
+    `All paths begin with \`${apiPrefix}\`; the same as OpenAPI 3.1 is at \`${apiPrefix}/openapi.json\`. Over the unix socket no token is needed; over TCP send \`Authorization: Bearer <token>\`. Browsers sign in by \`POST /session\` with \`{ token: string }\`, which sets a cookie, and out by \`DELETE /session\`. What goes wrong is answered with a \`Problem\` and the status of its kind.`,
     ...[...byTag].flatMap(([tag, operations]) => [`## ${tag}`, ...operations]),
     '## Shapes',
     ...schemas.map(([name, schema]) => `### ${name}\n\n\`\`\`ts\n${typeOf(schema, '')}\n\`\`\``),
