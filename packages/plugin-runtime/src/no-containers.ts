@@ -1,4 +1,4 @@
-/** What a machine that can't have containers answers: empty lists, and the reason for all else. @module */
+/** What the container services answer on a machine that can't have containers: nothing is there, and why. @module */
 import {
   type BaseImage,
   type Containers,
@@ -9,7 +9,23 @@ import {
   type Volumes,
 } from '@kernel/contracts'
 
-export interface NoContainers {
+/** The services with these answers; everything else is refused with the reason. */
+function refusing<T extends object>(reason: string, answers: Partial<T>): T {
+  const refuse = async () => {
+    throw notSupported(`This machine can not have containers: ${reason}`, {
+      hint: '`kernel doctor` says what to do; apps run as processes meanwhile',
+    })
+  }
+  return new Proxy(answers, {
+    get: (target, name) => {
+      if (name in target) return target[name as keyof typeof target]
+      // Not a promise, and no answer to whoever looks at it as an object.
+      return typeof name === 'symbol' || name === 'then' || name === 'toJSON' ? undefined : refuse
+    },
+  }) as T
+}
+
+export interface ContainerServices {
   images: Images
   builder: ImageBuilder
   baseImage: BaseImage
@@ -18,27 +34,14 @@ export interface NoContainers {
   volumes: Volumes
 }
 
-/** @param reason what the probe of the host found */
-export function noContainers(reason: string): NoContainers {
+export function noContainers(reason: string): ContainerServices {
+  const none = { list: async () => [] }
   return {
-    images: refusing<Images>(reason, ['list']),
-    builder: refusing<ImageBuilder>(reason),
-    baseImage: refusing<BaseImage>(reason),
-    containers: refusing<Containers>(reason, ['list']),
-    networks: refusing<Networks>(reason, ['list']),
-    volumes: refusing<Volumes>(reason, ['list']),
+    images: refusing<Images>(reason, none),
+    builder: refusing<ImageBuilder>(reason, {}),
+    baseImage: refusing<BaseImage>(reason, {}),
+    containers: refusing<Containers>(reason, none),
+    networks: refusing<Networks>(reason, none),
+    volumes: refusing<Volumes>(reason, none),
   }
 }
-
-/** Every method rejects with not-supported, but for those that answer with an empty list. */
-function refusing<T extends object>(reason: string, lists: (keyof T)[] = []): T {
-  const refuse = () => Promise.reject(notSupported(`this machine can't run containers: ${reason}`, hint))
-  return new Proxy({} as T, {
-    get: (_target, name) => {
-      if (name === 'then' || typeof name === 'symbol') return undefined // it is no promise
-      return lists.includes(name as keyof T) ? async () => [] : refuse
-    },
-  })
-}
-
-const hint = { hint: '`kernel doctor` says what containers need.' }

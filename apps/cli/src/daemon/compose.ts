@@ -1,9 +1,9 @@
 /** The composition root: the one list of first-party plugins, and how the settings reach them. @module */
 import { fileURLToPath } from 'node:url'
-import type { PluginEntry } from '@kernel/kernel'
+import type { PluginEntry, PluginReport } from '@kernel/kernel'
 import apps from '@kernel/plugin-apps'
 import git from '@kernel/plugin-git'
-import { api, edge, server } from '@kernel/plugin-http'
+import { api, dockerApi, edge, server } from '@kernel/plugin-http'
 import runtime from '@kernel/plugin-runtime'
 import { version } from '../version.ts'
 import type { Settings } from './settings.ts'
@@ -12,8 +12,11 @@ import type { Settings } from './settings.ts'
 const cli = [process.execPath, fileURLToPath(new URL('../bin/kernel.mjs', import.meta.url))]
 const webRoot = fileURLToPath(new URL('../../web/dist', import.meta.url))
 
-/** Every first-party plugin with its part of the settings; a section of `config` by plugin name comes on top. */
-export function firstParty(settings: Settings): PluginEntry[] {
+/**
+ * Every first-party plugin with its part of the settings; a section of `config` by plugin name comes on top.
+ * @param plugins answers the state of all plugins, for the product's API
+ */
+export function firstParty(settings: Settings, plugins: () => PluginReport[]): PluginEntry[] {
   const { dataDir, hosts } = settings
   const socket = hosts.find((host) => host.startsWith('unix://'))
   const entries: PluginEntry[] = [
@@ -21,11 +24,17 @@ export function firstParty(settings: Settings): PluginEntry[] {
     { plugin: edge, config: { dataDir, listen: settings.http } },
     {
       plugin: runtime,
-      config: { dataDir, driver: settings.driver, insecureRegistries: settings.insecureRegistries },
+      config: {
+        dataDir,
+        driver: settings.driver,
+        insecureRegistries: settings.insecureRegistries,
+        stopWorkloads: settings.stopWorkloads,
+      },
     },
     { plugin: git, config: { dataDir, listen: settings.ssh, cli, host: socket } },
     { plugin: apps, config: { dataDir, domains: settings.domains, stopWorkloads: settings.stopWorkloads } },
-    { plugin: api, config: { dataDir, version } },
+    { plugin: dockerApi, config: { dataDir, version } },
+    { plugin: api, config: { dataDir, version, plugins } },
   ]
   return entries.map((entry) => ({
     ...entry,

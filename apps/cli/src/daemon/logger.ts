@@ -15,7 +15,12 @@ const secret = [
   'secretEnv',
 ]
 
-export function createLogger({ format, debug }: { format: 'json' | 'pretty'; debug: boolean }): Logger {
+/** A log whose level can be changed while it is written. */
+export interface DaemonLogger extends Logger {
+  setDebug(on: boolean): void
+}
+
+export function createLogger({ format, debug }: { format: 'json' | 'pretty'; debug: boolean }): DaemonLogger {
   const options: pino.LoggerOptions = {
     level: debug ? 'debug' : 'info',
     base: null,
@@ -30,5 +35,13 @@ export function createLogger({ format, debug }: { format: 'json' | 'pretty'; deb
       : pino(options, pino.destination({ fd: 1, sync: true }))
   const line = (level: keyof Logger) => (message: string, fields?: Record<string, unknown>) =>
     log[level](fields ?? {}, message)
-  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+  return {
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    setDebug(on) {
+      log.level = on ? 'debug' : 'info'
+    },
+  }
 }

@@ -1,12 +1,12 @@
 /** `kernel daemon`: locks the data dir, starts the plugins, and stops them in order. @module */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { conflict, denied } from '@kernel/contracts'
-import { assertKnownSections, createKernel, type Logger, loadPlugins } from '@kernel/kernel'
+import { conflict, denied, HttpServer } from '@kernel/contracts'
+import { assertKnownSections, createKernel, type Kernel, loadPlugins } from '@kernel/kernel'
 import { type FileLock, LockHeldError, lockFile, sdNotify } from '@kernel/sys'
 import { version } from '../version.ts'
 import { firstParty } from './compose.ts'
-import { createLogger } from './logger.ts'
+import { createLogger, type DaemonLogger } from './logger.ts'
 import { decideSettings, type Flags, type Settings } from './settings.ts'
 
 /** Runs until a signal stops it; answers the exit code. */
@@ -17,23 +17,25 @@ export async function runDaemon(flags: Flags): Promise<number> {
   const lock = lockOf(settings)
   log.info(`kernel ${version} starts`, { dataDir: settings.dataDir, node: process.version })
   const thirdParty = await loadPlugins(settings.plugins, { from: settings.configDir })
-  const own = firstParty(settings)
+  const own = firstParty(settings, () => kernel.report())
   assertKnownSections(settings.config, [...own.map(({ plugin }) => plugin), ...thirdParty])
-  const kernel = createKernel({
+  const kernel: Kernel = createKernel({
     log,
     plugins: [...own, ...thirdParty.map((plugin) => ({ plugin, config: settings.config[plugin.name] }))],
   })
 
   const stopped = stopSignal(log)
-  watchReload(flags, settings, log)
   reportFaults(log)
   let code = 0
   try {
     const begun = performance.now()
-    await Promise.race([kernel.start(), stopped])
-    log.info('Ready', { ms: Math.round(performance.now() - begun) })
-    sdNotify('READY=1')
-    await stopped
+    const outcome = await Promise.race([kernel.start().then(() => 'ready'), stopped])
+    if (outcome === 'ready') {
+      log.info('Ready', { ms: Math.round(performance.now() - begun) })
+      sdNotify('READY=1')
+      watchReload(kernel, flags, settings, log)
+      await stopped
+    }
   } catch (error) {
     log.error('The daemon can not start', { error })
     process.stderr.write(` !     ${(error as Error).message}\n`)
@@ -72,7 +74,7 @@ function lockOf({ dataDir }: Settings): FileLock {
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
-function stopSignal(log: Logger): Promise<void> {
+function stopSignal(log: DaemonLogger): Promise<void> {
   return new Promise((resolve) => {
     let asked = false
     const onSignal = (signal: NodeJS.Signals) => {
@@ -89,24 +91,34 @@ function stopSignal(log: Logger): Promise<void> {
   })
 }
 
+/** What SIGHUP changes in a daemon that runs. Certificates are read again even where their paths stay. */
+const reloadable: Array<keyof Settings> = ['hosts', 'tls', 'debug']
+
 /** SIGHUP reads the config file again: what can change while running does, the rest is named. */
-function watchReload(flags: Flags, before: Settings, log: Logger): void {
+function watchReload(kernel: Kernel, flags: Flags, before: Settings, log: DaemonLogger): void {
+  let current = before
+  async function reload(): Promise<void> {
+    const after = decideSettings(flags)
+    const changed = changedKeys(current, after)
+    log.setDebug(after.debug)
+    await kernel.use(HttpServer).reload({ hosts: after.hosts, ...(after.tls && { tls: after.tls }) })
+    const { hosts, tls, debug } = after
+    current = { ...current, hosts, tls, debug }
+    log.info('Config reloaded', { changed: changed.filter((key) => reloadable.includes(key)) })
+    const waiting = changed.filter((key) => !reloadable.includes(key))
+    if (waiting.length > 0) log.warn(`Not changed before the next start: ${waiting.join(', ')}`)
+  }
   process.on('SIGHUP', () => {
-    try {
-      const after = decideSettings(flags)
-      log.info('Config reloaded', {
-        changed: Object.keys(after).filter((key) => differs(before, after, key as keyof Settings)),
-      })
-    } catch (error) {
-      log.error('The config was not reloaded; the daemon goes on as it was', { error })
-    }
+    reload().catch((error) =>
+      log.error('The config was not reloaded; the daemon goes on as it was', { error }),
+    )
   })
 }
 
-const differs = (a: Settings, b: Settings, key: keyof Settings) =>
-  JSON.stringify(a[key]) !== JSON.stringify(b[key])
+const changedKeys = (a: Settings, b: Settings) =>
+  (Object.keys(b) as Array<keyof Settings>).filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]))
 
-function reportFaults(log: Logger): void {
+function reportFaults(log: DaemonLogger): void {
   process.on('unhandledRejection', (error) =>
     log.error('A promise failed and nobody waited for it', { error }),
   )

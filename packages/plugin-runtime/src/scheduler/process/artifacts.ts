@@ -12,6 +12,8 @@ import { treeDigest } from './tree-digest.ts'
 export interface TreeArtifacts extends ArtifactBuilder {
   /** The folder of an artifact. */
   dir(ref: string): string
+  /** Bytes of its files. */
+  size(ref: string): Promise<number>
 }
 
 /** Folders of the PATH that build commands and workloads see: this Node's own first. */
@@ -86,6 +88,7 @@ export async function createTreeArtifacts({ dataDir }: { dataDir: string }): Pro
 
   return {
     dir,
+    size: async (ref) => (await treeDigest(dir(ref))).size,
     build,
     list: async () =>
       (await readdir(root)).filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name) => `sha256:${name}`),
