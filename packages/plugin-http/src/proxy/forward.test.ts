@@ -226,6 +226,34 @@ describe('streams', () => {
     await soon(() => stopped).toBe(true)
   })
 
+  it('end where the visitor does not read for too long', async () => {
+    const { edge, port } = await openEdge({ responseTimeoutMs: 500 })
+    let stopped = false
+    const app = await openApp('a', (_, res) => {
+      res.on('close', () => {
+        stopped = true
+      })
+      for (let i = 0; i < 200; i++) res.write(MEBIBYTE)
+    })
+    await edge.publish('a', [route('app.test', [app.target])])
+    const socket = connect(port, '127.0.0.1')
+    onClose(() => socket.destroy())
+    socket.pause()
+    socket.write('GET / HTTP/1.1\r\nHost: app.test\r\n\r\n')
+    await soon(() => stopped).toBe(true)
+    expect(await edge.drain(['a'], 5)).toEqual({ open: 0 })
+  })
+
+  it('may be silent for longer than a first byte may take', async () => {
+    const { edge, port } = await openEdge({ responseTimeoutMs: 300 })
+    const app = await openApp('a', (_, res) => {
+      res.write('first ')
+      setTimeout(() => res.end('last'), 1_000)
+    })
+    await edge.publish('a', [route('app.test', [app.target])])
+    expect((await ask(port)).body).toBe('first last')
+  })
+
   it('of events arrive one by one, the head before the first', async () => {
     const { edge, port } = await openEdge()
     let send: (event: string) => void = () => {}

@@ -110,10 +110,12 @@ export class RouteBook {
     }
   }
 
-  // Keeps the place of every target that stays or is still busy, so that its count stays its own.
+  // Keeps the place of every target that stays, that is still busy, or that only now leaves the table: until the
+  // new table is out, requests may still be on their way to it. Once it is out, idle is idle for good.
   #seat(routes: ReadonlyMap<string, Route[]>): Map<string, Seat> {
     const seats = new Map<string, Seat>()
-    for (const [id, seat] of this.#seats) if (!this.#isIdle(seat.slot)) seats.set(id, seat)
+    const listed = idsOf(this.#routes)
+    for (const [id, seat] of this.#seats) if (listed.has(id) || !this.#isIdle(seat.slot)) seats.set(id, seat)
     const targets = [...routes.values()].flat().flatMap((route) => route.targets)
     for (const { id, host, port } of targets) {
       const old = this.#seats.get(id)
@@ -153,6 +155,10 @@ function keyOf({ host, path }: Route): string {
 
 function originOf(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function idsOf(routes: ReadonlyMap<string, Route[]>): Set<string> {
+  return new Set([...routes.values()].flat().flatMap((route) => route.targets.map(({ id }) => id)))
 }
 
 function originsOf(routes: ReadonlyMap<string, Route[]>): Set<string> {

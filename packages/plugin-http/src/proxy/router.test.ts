@@ -65,6 +65,15 @@ describe('RouteBook', () => {
     expect(['one', 'four'].map((id) => slotOf(book, id))).toEqual([undefined, 0])
   })
 
+  it('keeps the place of an idle target that leaves the table: somebody may be on the way to it', () => {
+    const book = new RouteBook(() => true)
+    book.change('a', [route('a', [at('one')])]).commit()
+    book.change('a', [route('a', [at('two', 2)])]).commit()
+    expect(['one', 'two'].map((id) => slotOf(book, id))).toEqual([0, 1])
+    book.change('b', [route('b', [at('three', 3)])]).commit()
+    expect(['one', 'two', 'three'].map((id) => slotOf(book, id))).toEqual([undefined, 1, 0])
+  })
+
   it('does nothing before commit', () => {
     const book = new RouteBook(() => true)
     book.change('a', [route('a', [at('one')])])

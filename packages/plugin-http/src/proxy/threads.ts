@@ -73,9 +73,9 @@ export class Threads {
     await Promise.all(
       this.#running.map(async (running) => {
         if (!running) return
-        const late = AbortSignal.timeout(graceMs + 2_000)
-        late.addEventListener('abort', () => void running.worker.terminate())
+        const late = setTimeout(() => void running.worker.terminate(), graceMs + 2_000)
         await running.ended
+        clearTimeout(late)
       }),
     )
   }

@@ -28,7 +28,7 @@ export interface ExchangeOptions {
 
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout
   #controller: Dispatcher.DispatchController | undefined
   #expired: 'slow' | 'visitor-slow' | undefined
   #answering = false
@@ -97,7 +97,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { res } = this.#options
     if (res.write(chunk)) return
     controller.pause()
-    this.#timer.refresh()
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#expire(), this.#options.timeoutMs)
     res.once('drain', () => {
       clearTimeout(this.#timer)
       controller.resume()
@@ -107,10 +108,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#over) return
     this.#bodySent = true
-    this.#end()
     const { res } = this.#options
     const trailers = controller.rawTrailers as Buffer[] | undefined
     if (trailers?.length) res.addTrailers(pairs(answerHeaders(trailers, undefined)))
+    this.#end()
     res.end()
   }
 

@@ -21,7 +21,23 @@ import { Targets } from './targets.ts'
 const data = workerData as ThreadData
 const { settings } = data
 const tell = (message: FromThread) => parentPort!.postMessage(message)
-const warn = (message: string, fields: Record<string, unknown>) => tell({ kind: 'warning', message, fields })
+
+/** Warnings a second: a target that is gone fails every request. */
+const MAX_WARNINGS = 5
+let warnings = 0
+setInterval(() => {
+  if (warnings > MAX_WARNINGS)
+    tell({
+      kind: 'warning',
+      message: 'Warnings of the edge were left out',
+      fields: { count: warnings - MAX_WARNINGS },
+    })
+  warnings = 0
+}, 1_000).unref()
+function warn(message: string, fields: Record<string, unknown>): void {
+  warnings++
+  if (warnings <= MAX_WARNINGS) tell({ kind: 'warning', message, fields })
+}
 
 const reader = new RouteTableReader(data.routes, (text) => JSON.parse(text) as RouteValue)
 const inFlight = new InFlight(data.threads, data.inFlight)

@@ -18,6 +18,8 @@ export class Upload extends Readable {
     super()
     this.#req = req
     this.#onFirstRead = onFirstRead
+    // Whoever reads hears of it as well; but nobody may be reading yet.
+    this.on('error', () => {})
   }
 
   /** Whether a part of the body may have been taken. */
@@ -41,6 +43,8 @@ export class Upload extends Readable {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#req.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
+    // What is left of the body is read and forgotten, so that its sender gets to see the answer.
+    if (this.#begun) this.#req.resume()
     callback(error)
   }
 

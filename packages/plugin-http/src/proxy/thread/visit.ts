@@ -110,7 +110,7 @@ export class Visit {
   }
 
   #failed(head: RequestHead, target: RoutedTarget, failure: Failure, error: Error): void {
-    if (this.#closed || this.#res.destroyed) return
+    if (this.#closed || this.#res.destroyed || this.#req.socket.destroyed) return
     if (failure === 'unreachable') {
       this.#site.targets.markDown(target)
       this.#site.warn('A target cannot be reached', { ...this.#names(), error: error.message })
