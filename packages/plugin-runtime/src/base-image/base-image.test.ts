@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { lstat, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { baseImageContents } from './contents.ts'
 import { layDown } from './lay-down.ts'
@@ -12,7 +12,12 @@ if (!isRoot) console.log('base image: running a program inside it is skipped, ch
 
 describe('the tree of the base image', () => {
   const root = mkdtempSync(join(tmpdir(), 'base-image-test-'))
-  beforeAll(async () => layDown(await baseImageContents(), root))
+  beforeAll(async () => {
+    // As the daemon does: nothing that it writes is for others to read.
+    const before = process.umask(0o077)
+    await layDown(await baseImageContents(), root)
+    process.umask(before)
+  })
   afterAll(() => rmSync(root, { recursive: true }))
 
   it('has Node, npm, a shell, the app user and certificates', async () => {
@@ -21,6 +26,15 @@ describe('the tree of the base image', () => {
     expect(await readFile(join(root, 'etc/passwd'), 'utf8')).toMatch(/^app:x:1000:1000:/m)
     expect((await lstat(join(root, 'tmp'))).mode & 0o7777).toBe(0o1777)
     expect((await lstat(join(root, 'usr/bin/sh'))).isSymbolicLink() || isRoot).toBe(true)
+  })
+
+  it('lets everybody read what the loader needs', async () => {
+    for (const { target } of await baseImageContents())
+      for (let path = target; path !== '.'; path = dirname(path)) {
+        const stat = await lstat(join(root, path))
+        if (path !== 'root' && !stat.isSymbolicLink())
+          expect([path, stat.mode & 0o004]).toEqual([path, 0o004])
+      }
   })
 
   it.runIf(isRoot)('is the same each time', async () => {

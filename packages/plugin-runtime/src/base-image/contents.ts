@@ -16,7 +16,7 @@ export type Part =
   | { kind: 'dir'; target: string; mode: number; owner?: number }
 
 /** Change it whenever the same inputs shall give another image. */
-export const recipe = 1
+export const recipe = 2
 
 /** The user that apps run as. */
 export const appUser = { name: 'app', uid: 1000, gid: 1000, home: '/home/app' } as const

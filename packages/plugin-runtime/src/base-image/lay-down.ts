@@ -8,7 +8,7 @@ import type { Part } from './contents.ts'
 export async function layDown(parts: Part[], root: string): Promise<void> {
   for (const part of parts) {
     const path = join(root, part.target)
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+    await makeParents(dirname(path))
     if (part.kind === 'dir') {
       await mkdir(path, { recursive: true })
       await chmod(path, part.mode)
@@ -29,6 +29,13 @@ export async function layDown(parts: Part[], root: string): Promise<void> {
       await normalizeModes(path)
     }
   }
+}
+
+/** The daemon's umask is strict; a folder of the image is for everybody to read. */
+async function makeParents(dir: string): Promise<void> {
+  const first = await mkdir(dir, { recursive: true })
+  if (first === undefined) return
+  for (let made = dir; made.length >= first.length; made = dirname(made)) await chmod(made, 0o755)
 }
 
 /** Package managers lay their files down with whatever umask; the image shall not show it. */
