@@ -20,4 +20,3 @@ export const httpConfig = z.strictObject({
   /** Seconds that answers under way have at a stop. */
   graceSec: z.number().min(0).default(10),
 })
-export type HttpConfig = z.output<typeof httpConfig>

@@ -78,7 +78,7 @@ export const appReport = mirrors<AppReport>()(
   }),
 )
 
-export const processReport = mirrors<ProcessReport>()(
+const processReport = mirrors<ProcessReport>()(
   'ProcessReport',
   z.object({
     name: z.string(),

@@ -1,17 +1,5 @@
 import type { ContainerCreate, ExecCreate, HostConfig, NetworkCreate, RestartPolicy } from '@kernel/contracts'
-import {
-  anything,
-  argv,
-  bool,
-  empty,
-  int,
-  list,
-  map,
-  nullable,
-  type Shape,
-  struct,
-  text,
-} from './go-shape.ts'
+import { argv, bool, empty, int, list, map, nullable, type Shape, struct, text } from './go-shape.ts'
 
 /** The bodies of Docker's API (v1.51), by the names of its definitions. */
 
@@ -64,7 +52,7 @@ const resources = {
 }
 
 /** Fields that the engine does not act on are kept: inspect shows them. */
-export const hostConfig = struct(
+const hostConfig = struct(
   {
     ...resources,
     Binds: list(text),
@@ -177,5 +165,3 @@ export const authConfig = struct({
   identitytoken: text,
   registrytoken: text,
 })
-
-export const buildArguments = map(anything)

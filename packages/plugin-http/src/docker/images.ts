@@ -149,7 +149,7 @@ function loadedLine(ref: string) {
 }
 
 /** Name and tag as the queries have them; the tag may be a digest, and the name may hold either already. */
-export function reference(name: string, tag: string | undefined): string {
+function reference(name: string, tag: string | undefined): string {
   if (!tag) return name
   return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`
 }

@@ -26,7 +26,7 @@ export function parseRegistryConfig(header: string | undefined): Record<string, 
 }
 
 /** Leaves out what is empty; `auth` (user and password in base64) fills in where these are missing. */
-export function toRegistryAuth(config: Shaped<typeof authConfig>): RegistryAuth | undefined {
+function toRegistryAuth(config: Shaped<typeof authConfig>): RegistryAuth | undefined {
   const pair = config.auth ? Buffer.from(config.auth, 'base64').toString('utf8') : ''
   const [user = '', ...password] = pair.split(':')
   const auth: RegistryAuth = {

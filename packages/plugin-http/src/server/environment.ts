@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type HttpEnvironment, invalid } from '@kernel/contracts'
 import type { Context } from 'hono'
 import type { Caller } from '../auth/caller.ts'
-import type { Exchange } from './front.ts'
+import type { Exchange } from './exchange.ts'
 import type { Call } from './mounts.ts'
 
 /** What the server knows of a request beside the request itself. */

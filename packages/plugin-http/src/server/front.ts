@@ -2,14 +2,8 @@ import http from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { catchHijacks, type Hijackable } from './hijack.ts'
-
-/** A request on its way in: node's pair, and the connection where the request may take it over. */
-export interface Exchange {
-  incoming: http.IncomingMessage
-  outgoing: http.ServerResponse
-  hijackable?: Hijackable
-}
+import type { Exchange } from './exchange.ts'
+import { catchHijacks } from './hijack.ts'
 
 export interface FrontOptions {
   /** PEM texts; undefined: plain HTTP. */

@@ -1,16 +1,7 @@
 import http, { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Exchange } from './front.ts'
-
-/** A connection that a request may take over. */
-export interface Hijackable {
-  /**
-   * Writes the head of the answer and hands out the connection: `101 UPGRADED` where the client asked for an
-   * upgrade (Docker's client accepts no other reason phrase), else `200 OK` as clients before 1.22 expect.
-   */
-  take(headers: Record<string, string>): Duplex
-}
+import type { Exchange } from './exchange.ts'
 
 interface CatchOptions {
   event: 'connection' | 'secureConnection'

@@ -5,7 +5,8 @@ import { formatAddress, parseAddress } from '../listeners/address.ts'
 import { type Listener, openListeners } from '../listeners/listener.ts'
 import { type AppParts, createApp } from './app.ts'
 import { createEnvironment, type ServerEnvironment } from './environment.ts'
-import { createFront, type Exchange, type TlsMaterial } from './front.ts'
+import type { Exchange } from './exchange.ts'
+import { createFront, type TlsMaterial } from './front.ts'
 
 export interface ServerOptions extends AppParts {
   socketGroup?: string
