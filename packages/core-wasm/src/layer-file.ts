@@ -28,6 +28,7 @@ const CHUNK = 1 << 20
  */
 export class LayerFile {
   readonly #file: number
+  readonly #sync: boolean
   readonly #diff = createHash('sha256')
   readonly #blob = createHash('sha256')
   readonly #gzip: Gzip | undefined
@@ -39,7 +40,8 @@ export class LayerFile {
   #used = 0
   #size = 0
 
-  constructor(path: string, gzip: boolean) {
+  constructor(path: string, gzip: boolean, sync: boolean) {
+    this.#sync = sync
     this.#file = openSync(path, 'w', 0o600)
     if (!gzip) return
     this.#gzip = createGzip()
@@ -85,12 +87,12 @@ export class LayerFile {
     this.#used = 0
   }
 
-  /** Brings everything to the disk. */
+  /** Ends the file, and brings it to the disk where that was asked for. */
   async finish(): Promise<LayerDigests> {
     await this.flush()
     this.#gzip?.end()
     await this.#deflated
-    fsyncSync(this.#file)
+    if (this.#sync) fsyncSync(this.#file)
     const diffId = `sha256:${this.#diff.digest('hex')}`
     return { digest: this.#gzip ? `sha256:${this.#blob.digest('hex')}` : diffId, diffId, size: this.#size }
   }

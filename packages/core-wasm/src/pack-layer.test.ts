@@ -91,6 +91,11 @@ test('gzip has its own digest, and the same diff id', async () => {
   expect((await pack({ gzip: true })).packed).toEqual(packed)
 })
 
+test('without waiting for the disk it is the same file', async () => {
+  const { bytes } = await pack()
+  expect((await pack({ sync: false })).bytes.equals(bytes)).toBe(true)
+})
+
 test('an upper folder becomes whiteouts and opaque folders', async () => {
   const { out } = await pack({ mapWhiteouts: true, opaque: ['a/deep/', '.'] })
   const entries = scanTarFile(out)

@@ -31,6 +31,8 @@ export interface PackLayerOptions {
   mtimeClamp?: number
   /** Compress the file. */
   gzip?: boolean
+  /** Bring the file to the disk before it counts as written: yes, unless told (for a file that is only passed on). */
+  sync?: boolean
 }
 
 /** What packLayer wrote. */
@@ -41,11 +43,11 @@ export interface PackedLayer extends LayerDigests {
 
 /**
  * Writes a folder as a layer. Hard links stay links; sockets are left out; times are whole seconds. The same tree
- * gives the same archive. When it returns, the file is on the disk.
+ * gives the same archive. When it returns, the file is on the disk (see `sync`).
  * @throws TarError where a file shrinks meanwhile, or has a name that layers reserve; or the file system's error
  */
 export async function packLayer(options: PackLayerOptions): Promise<PackedLayer> {
-  const file = new LayerFile(options.out, options.gzip ?? false)
+  const file = new LayerFile(options.out, options.gzip ?? false, options.sync ?? true)
   try {
     return await new Packer(options, file).pack()
   } finally {

@@ -21,7 +21,7 @@ import {
   S_IF,
   setOpaque,
 } from '@kernel/sys'
-import { isLayerXattr } from './pack.ts'
+import { isLayerXattr } from './attributes.ts'
 import { entriesOf, type FileData, type TarEntry, type WindowedFile } from './tar-file.ts'
 
 export interface ExtractLimits {
@@ -198,7 +198,6 @@ class Extractor {
     }
   }
 
-  /** Only what images may carry: overlayfs's own attributes in a layer would reach into other layers. */
   private setXattrs(entry: TarEntry, at: Buffer): void {
     for (const [name, value] of entry.xattrs ?? []) if (isLayerXattr(name)) lsetXattr(at, name, value)
   }

@@ -8,13 +8,13 @@ import fs from 'node:fs'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Digest, failed, invalid } from '@kernel/contracts'
-import type { TarEntries } from '@kernel/core-wasm'
+import { packLayer, type TarEntries } from '@kernel/core-wasm'
 import { removeInRoot } from '@kernel/sys'
+import { treeAttributes } from './attributes.ts'
 import { compressionOf, decompressed } from './decompress.ts'
 import { cleanPath, defaultLimits, type ExtractLimits, extractLayer } from './extract.ts'
-import { type PackOptions, packLayer } from './pack.ts'
 import { assembleTar, writeRecipe } from './recipe.ts'
-import { entriesOf, type FileData, indexFile, TarIndexer, WindowedFile } from './tar-file.ts'
+import { entriesOf, type FileData, indexFile, TarIndexer, translated, WindowedFile } from './tar-file.ts'
 
 /** A file, or a part of one. */
 export interface Source {
@@ -27,6 +27,16 @@ export interface TarInfo {
   diffId: Digest
   /** Bytes of the uncompressed tar. */
   tarSize: number
+}
+
+export interface PackOptions {
+  owner?: { uid: number; gid: number }
+  /** No entry is younger than this, in seconds since 1970. */
+  mtime?: number
+  /** Where the folder's content shall lie in the layer, e.g. `app`. */
+  prefix?: string
+  /** The folder is an overlay's upper one: whiteouts and opaque folders are written in the form of OCI. */
+  overlay?: boolean
 }
 
 export interface UnpackedInfo extends TarInfo {
@@ -71,9 +81,28 @@ async function unpack(
   }
 }
 
-/** Packs a folder to the file `out`. */
-function pack(job: { dir: string; options: PackOptions; out: string }): TarInfo {
-  return writeHashed(job.out, (write) => packLayer(job.dir, job.options, write))
+/** Packs a folder to the file `out`, which is only passed on. @throws invalid for names that no layer can have */
+async function pack({
+  dir,
+  options,
+  out,
+}: {
+  dir: string
+  options: PackOptions
+  out: string
+}): Promise<TarInfo> {
+  const { owner, mtime, prefix, overlay } = options
+  const { opaque, xattrs } = treeAttributes(dir)
+  const packed = await translated(() =>
+    packLayer({
+      ...{ root: dir, out, xattrs, sync: false },
+      ...(overlay && { mapWhiteouts: true, opaque }),
+      ...(owner && { owner }),
+      ...(mtime !== undefined && { mtimeClamp: mtime }),
+      ...(prefix !== undefined && { prefix }),
+    }),
+  )
+  return { diffId: packed.diffId as Digest, tarSize: packed.size }
 }
 
 /** Makes the recipe for a folder that `tar` was packed from, and that becomes the unpacked layer itself. */

@@ -16,8 +16,7 @@ import type { Content } from '../content.ts'
 import type { Holds } from '../holds.ts'
 import type { LayerRecord, Records } from '../records.ts'
 import type { ExtractLimits } from './extract.ts'
-import type { Report, Source } from './jobs.ts'
-import type { PackOptions } from './pack.ts'
+import type { PackOptions, Report, Source } from './jobs.ts'
 import type { LayerPool } from './pool.ts'
 
 export interface LayerStoreParts {

@@ -62,13 +62,18 @@ export class TarIndexer {
   }
 }
 
-function translated<T>(fn: () => T): T {
-  try {
-    return fn()
-  } catch (error) {
+/** Says in the words of a person what core-wasm found wrong. @throws invalid */
+export function translated<T>(fn: () => T): T {
+  const translate = (error: unknown): never => {
     if (error instanceof TarError && error.code !== 'internal')
-      throw invalid(`the tar archive is invalid: ${error.message}`, { cause: error })
+      throw invalid(`the layer's tar is invalid: ${error.message}`, { cause: error })
     throw error
+  }
+  try {
+    const result = fn()
+    return result instanceof Promise ? (result.catch(translate) as T) : result
+  } catch (error) {
+    return translate(error)
   }
 }
 

@@ -7,7 +7,7 @@ import type { Digest, ImageConfig } from '@kernel/contracts'
 import { TAR_END, type TarHeader, tarPadding, writeTarHeader } from '@kernel/core-wasm'
 import type { Logger } from '@kernel/kernel'
 import { listMounts, umountIfMounted } from '@kernel/sys'
-import { describe } from 'vitest'
+import { describe, vi } from 'vitest'
 import { createStore, type Store, type StoreOptions } from '../index.ts'
 
 export const isRoot = process.getuid?.() === 0
@@ -16,6 +16,8 @@ export const hasProgram = (name: string) => spawnSync('which', [name]).status ==
 /** `describe` where this machine can; else one line that says what was left out, and why. */
 export function describeWhere(able: boolean, needs: string, name: string, fn: () => void): void {
   if (!able) console.warn(`left out, for want of ${needs}: ${name}`)
+  // A busy machine is no failure.
+  vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
   describe.runIf(able)(name, fn)
 }
 
