@@ -2,20 +2,10 @@
 import { mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type DeployOutput, invalid } from '@kernel/contracts'
-import type { Limits } from '../config.ts'
+import type { CheckoutTools } from './checkout-tools.ts'
 import type { Git } from './git.ts'
 import { fetchSubmodule, type SubmoduleFetch, submodulesOf } from './submodules.ts'
 import { type Budget, budgetOf, type CommitSource, inspectTree } from './tree.ts'
-
-export interface CheckoutTools {
-  git: Git
-  limits: Limits
-  /** Each checkout makes a folder in here, for index files and fetched submodules, and removes it. */
-  tempDir: string
-  submoduleProtocols: string[]
-  /** The repository of an app of this server, for submodules with a relative URL. */
-  repositoryOf(app: string): Promise<string | undefined>
-}
 
 /** Of the folders in `tempDir`; what is left of them at start is of no use. */
 export const checkoutPrefix = 'checkout-'

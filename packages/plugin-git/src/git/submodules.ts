@@ -3,7 +3,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { invalid, problemOf } from '@kernel/contracts'
 import { isAppName } from './app-path.ts'
-import type { CheckoutTools } from './checkout.ts'
+import type { CheckoutTools } from './checkout-tools.ts'
 import type { Git } from './git.ts'
 import type { CommitSource, Gitlink } from './tree.ts'
 
