@@ -1,7 +1,7 @@
 /** What the store tells of images: lists, details, history. @module */
-import { type Digest, type ImageHistory, type ImageSummary, invalid, notFound } from '@kernel/contracts'
+import { type Digest, type ImageHistory, type ImageSummary, invalid } from '@kernel/contracts'
 import type { Records, StoredImage } from '../records.ts'
-import { familiar, familiarName, familiarRepository, parseReference } from '../reference.ts'
+import { familiar, familiarRepository, parseReference } from '../reference.ts'
 import { isMatch } from './match.ts'
 import type { ImageParts } from './parts.ts'
 import { findImage } from './resolve.ts'
@@ -158,15 +158,4 @@ export function imageHistory(
     at = at.parent ? records.image(at.parent) : undefined
   }
   return rows
-}
-
-/** What an untagged reference to an image was, for messages. */
-export function nameOf(ref: string): string {
-  return familiarName(parseReference(ref))
-}
-
-export function mustBeKnown(records: Records, id: Digest): StoredImage {
-  const image = records.image(id)
-  if (!image) throw notFound(`No such image: ${id}`)
-  return image
 }
