@@ -97,9 +97,13 @@ export function installWorkspace() {
   writeFileSync(stamp, fingerprint)
 }
 
-export function build() {
+/** Builds the product, or with `everything` the examples as well. */
+export function build({ everything = false } = {}) {
   step('Building (what did not change comes from the cache)')
-  run('turbo', ['run', 'build', '--output-logs', 'errors-only', '--log-order', 'grouped'], { env: toolEnv() })
+  const filter = everything ? [] : ['--filter', '@kernel/cli...']
+  run('turbo', ['run', 'build', ...filter, '--output-logs', 'errors-only', '--log-order', 'grouped'], {
+    env: toolEnv(),
+  })
 }
 
 /** Node 20 or newer, or an explanation. */
