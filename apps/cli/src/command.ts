@@ -22,11 +22,11 @@ export interface CommandSpec {
   summary: string
   /** More than the summary says; shown by --help. */
   description?: string
-  /** Flags and what they do. */
-  options?: Array<[flags: string, description: string]>
+  /** Flags and what they do; one that is repeatable gives a list. */
+  options?: Array<[flags: string, description: string, repeatable?: 'repeatable']>
   /** Command lines without the leading `kernel `. */
   examples: string[]
-  /** Everything behind the first argument belongs to the command that is run. */
+  /** Flags behind the first argument belong to the command that is run. */
   passThrough?: boolean
   /** False: only on this machine. */
   overSsh?: boolean

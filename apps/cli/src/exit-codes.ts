@@ -1,4 +1,4 @@
-/** What a command's exit code says. Documented by `kernel help exit-codes` and docs/reference/cli.md. @module */
+/** What a command's exit code says; shown by `kernel help` and docs/reference. @module */
 import type { ProblemKind } from '@kernel/contracts'
 
 export const exitCodes = {
@@ -9,6 +9,7 @@ export const exitCodes = {
   conflict: { code: 4, meaning: 'The state forbids it: a name is taken, an app is locked' },
   denied: { code: 5, meaning: 'Not allowed: no or a wrong token, a command that may not run over SSH' },
   unavailable: { code: 6, meaning: 'No daemon answers, or it can not do this now or on this host' },
+  interrupted: { code: 130, meaning: 'Ended by Ctrl-C or a signal' },
 } as const
 
 const byKind: Record<ProblemKind, number> = {
@@ -22,5 +23,8 @@ const byKind: Record<ProblemKind, number> = {
   'not-modified': exitCodes.ok.code,
   failed: exitCodes.failed.code,
 }
+
+/** The commands that answer with the exit code of what they ran. */
+export const passOnExitCode = ['run', 'enter', 'ssh-exec']
 
 export const exitCodeOf = (kind: ProblemKind): number => byKind[kind]

@@ -12,6 +12,10 @@ export async function main(argv: string[]): Promise<void> {
   // A reader that went away (`kernel logs app | head`) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   try {
+    if (argv[0] === 'complete' && argv[1] === '--') {
+      const { answerCompletion } = await import('./completion.ts')
+      return await answerCompletion(argv.slice(2), process.env)
+    }
     const program = createProgram({
       env: process.env,
       stdout: process.stdout,

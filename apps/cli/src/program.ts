@@ -1,12 +1,12 @@
 /** Turns the commands into commander's: parsing, help, completion. @module */
-import tab from '@bomb.sh/tab/commander'
 import { denied, problemOf } from '@kernel/contracts'
 import { Command, CommanderError, Option } from 'commander'
 import { parseAddress } from './client/address.ts'
 import { Client } from './client/client.ts'
 import type { CommandSpec, Invocation } from './command.ts'
 import { commandGroups } from './commands/index.ts'
-import { exitCodeOf, exitCodes } from './exit-codes.ts'
+import { exitCodeOf, exitCodes, passOnExitCode } from './exit-codes.ts'
+import { optionsOf } from './options.ts'
 import { Output } from './output/output.ts'
 import { version } from './version.ts'
 
@@ -30,44 +30,36 @@ export function createProgram(options: ProgramOptions): Command {
     .configureOutput({
       writeOut: (text) => options.stdout.write(text),
       writeErr: (text) => options.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, ' !     ')),
     })
     .addHelpText(
       'after',
       `
 Exit codes:
 ${Object.values(exitCodes)
-  .map(({ code, meaning }) => `  ${code}  ${meaning}`)
+  .map(({ code, meaning }) => `  ${String(code).padEnd(3)}  ${meaning}`)
   .join('\n')}
+  ${passOnExitCode.join(', ')} end with the code of the command they ran.
 
 The daemon is found by --host or KERNEL_HOST (unix:///run/kernel/kernel.sock, tcp://host:port with KERNEL_TOKEN).`,
     )
   for (const { title, commands } of commandGroups)
-    for (const spec of commands) program.addCommand(createCommand(spec, options).helpGroup(title))
-  if (options.env.KERNEL_OVER_SSH !== '1') tab(program)
+    for (const spec of commands) program.addCommand(createCommand(spec, program, options).helpGroup(title))
   return program
 }
 
-function createCommand(spec: CommandSpec, options: ProgramOptions): Command {
+function createCommand(spec: CommandSpec, program: Command, options: ProgramOptions): Command {
   const command = new Command(spec.name)
+    .copyInheritedSettings(program)
     .summary(spec.summary)
     .description([spec.summary, spec.description].filter(Boolean).join('\n\n'))
   if (spec.args) command.arguments(spec.args)
   if (spec.passThrough) command.passThroughOptions()
-  for (const [flags, description] of spec.options ?? []) command.option(flags, description)
-  const isDaemon = spec.name === 'daemon'
+  for (const option of optionsOf(spec)) command.addOption(option)
   command
-    .addOption(
-      isDaemon
-        ? new Option(
-            '--host <address...>',
-            'where the API listens: unix:///PATH, tcp://ADDRESS:PORT or fd:// (repeatable)',
-          )
-        : new Option('--host <address>', 'the daemon to ask'),
-    )
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
     .option('-q, --quiet', 'print less')
     .option('--trace', 'on a failure, say where in the program')
-    .exitOverride()
     .addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  $ kernel ${line}`).join('\n')}`)
   command.action(async () => {
     options.onExit(await invoke(spec, command, options))
@@ -91,7 +83,7 @@ async function invoke(spec: CommandSpec, command: Command, options: ProgramOptio
           ? `${spec.name} does not run over SSH.`
           : 'Over SSH the daemon is the one that was asked.',
       )
-    const host = spec.name === 'daemon' || typeof flags.host !== 'string' ? undefined : flags.host
+    const host = typeof flags.host === 'string' ? flags.host : undefined
     const invocation: Invocation = {
       args: namedArguments(command),
       options: flags,

@@ -1,7 +1,7 @@
 /** Calls of the product's API by route name: JSON, lines, streams. @module */
 import { createInterface } from 'node:readline'
-import { type ApiRouteName, Problem, type ProblemKind } from '@kernel/contracts'
-import { type Address, parseAddress } from './address.ts'
+import { type ApiRouteName, Problem, type ProblemKind, problemOf, unavailable } from '@kernel/contracts'
+import { type Address, parseAddress, showAddress } from './address.ts'
 import { type CallOptions, Connection, textOf } from './connection.ts'
 import { FrameStream } from './frames.ts'
 
@@ -14,7 +14,7 @@ export class Client {
 
   /** An answer in JSON. */
   async json<T>(name: ApiRouteName, options?: CallOptions): Promise<T> {
-    return JSON.parse(await textOf(await this.connection.open(name, options))) as T
+    return this.#parse(await textOf(await this.connection.open(name, options))) as T
   }
 
   /** An answer without a body. */
@@ -32,7 +32,7 @@ export class Client {
     try {
       for await (const line of reader) {
         if (line === '') continue
-        const value = JSON.parse(line) as Record<string, unknown>
+        const value = this.#parse(line) as Record<string, unknown>
         if ('error' in value && isProblem(value.error)) {
           const { kind, message, hint } = value.error
           throw new Problem(kind, message, { hint })
@@ -41,13 +41,16 @@ export class Client {
         yield value as T
       }
       return undefined
+    } catch (error) {
+      if (problemOf(error) || options?.signal?.aborted) throw error
+      throw unavailable(`The connection to ${this.#at} broke: ${(error as Error).message}`, { cause: error })
     } finally {
       reader.close()
       answer.destroy()
     }
   }
 
-  /** Runs an operation to its end, handing out its lines. */
+  /** Runs an operation to its end, handing out its lines. @throws unavailable where the daemon ends before it */
   async operate<T, R = undefined>(
     name: ApiRouteName,
     options: CallOptions,
@@ -56,8 +59,22 @@ export class Client {
     const lines = this.lines<T, R>(name, options)
     for (;;) {
       const next = await lines.next()
+      if (next.done && next.value === undefined)
+        throw unavailable(`The daemon at ${this.#at} went away before the operation had ended.`)
       if (next.done) return next.value
       onLine(next.value)
+    }
+  }
+
+  get #at(): string {
+    return showAddress(this.connection.address)
+  }
+
+  #parse(text: string): unknown {
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      throw unavailable(`What answers at ${this.#at} is no daemon of kernel.`, { cause: error })
     }
   }
 

@@ -96,7 +96,8 @@ export const configCommands: CommandSpec[] = [
     options: [noRestart],
     examples: ['config:clear blog --no-restart'],
     async run(call) {
-      await update(call, { unset: Object.keys(await client(call)) })
+      const keys = Object.keys(await client(call))
+      if (keys.length > 0) await update(call, { unset: keys })
     },
   },
 ]

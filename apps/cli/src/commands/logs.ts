@@ -42,7 +42,7 @@ export const streamCommands: CommandSpec[] = [
     summary: "Run a one-off command in the app's current release",
     description: "With a terminal where yours is one. The exit code is the command's own.",
     options: [
-      ['-e, --env <pair...>', 'more environment, KEY=value'],
+      ['-e, --env <pair>', 'more environment, KEY=value (repeatable)', 'repeatable'],
       ['--no-tty', 'no terminal'],
     ],
     examples: ['run blog node --version', 'run blog sh', 'run -e DEBUG=1 blog npm run migrate'],

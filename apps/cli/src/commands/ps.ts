@@ -170,7 +170,10 @@ function app(call: Invocation): { app: string } {
 }
 
 async function operate(call: Invocation, route: ApiRouteName, body: Record<string, unknown>): Promise<void> {
-  await call.client.operate<DeployLine>(route, { params: app(call), body, signal: call.signal }, (line) =>
-    call.out.deploy(line),
+  const result = await call.client.operate<DeployLine, unknown>(
+    route,
+    { params: app(call), body, signal: call.signal },
+    (line) => call.out.deploy(line),
   )
+  if (call.out.json) call.out.line(JSON.stringify({ result }))
 }
