@@ -74,6 +74,8 @@ export async function runStep(
     if (options.signal?.aborted) throw failed('The build was cancelled.')
     if (exitCode !== 0)
       throw failed(`The command '${options.argv.join(' ')}' returned a non-zero code: ${exitCode}`)
+    // Unmounted, its upper folder becomes the layer as it is, without a copy.
+    await snapshots.unmount(id)
     await removeMountPoints(snapshots.upperDir(id))
     return await snapshots.commit(id)
   } finally {

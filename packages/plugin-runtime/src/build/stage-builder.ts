@@ -129,6 +129,8 @@ async function changeFiles(
   await snapshots.prepare(key, state.diffIds)
   try {
     await change(await snapshots.mount(key))
+    // Unmounted, its upper folder becomes the layer as it is, without a copy.
+    await snapshots.unmount(key)
     return await snapshots.commit(key)
   } finally {
     await snapshots.remove(key)
