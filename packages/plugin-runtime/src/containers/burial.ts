@@ -1,4 +1,5 @@
 /** The end of a container: gone by record at once, its bytes afterwards, also over a crash. @module */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeTree } from '@kernel/state'
 import { umountIfMounted } from '@kernel/sys'
@@ -25,7 +26,7 @@ export function bury(engine: Engine, record: ContainerRecord, options: { volumes
   live.stopHealth?.()
   engine.registry.bury(record, garbage)
   engine.publish(record, 'destroy')
-  const outcome = { exitCode: record.exitCode, ...(record.error ? { error: record.error } : {}) }
+  const outcome = { exitCode: record.exitCode }
   live.console.end()
   live.exit.resolve(outcome)
   live.removed.resolve(outcome)
@@ -38,7 +39,8 @@ export function bury(engine: Engine, record: ContainerRecord, options: { volumes
 export async function collect(engine: Engine, garbage: Garbage): Promise<void> {
   const { id } = garbage
   try {
-    await engine.runtime.delete(id)
+    // Where the container ended in peace, the runtime has let go of it already.
+    if (existsSync(join(engine.dirs.runtime, id))) await engine.runtime.delete(id)
     umountIfMounted(join(engine.bundle(id), 'shm'))
     await engine.snapshots.remove(id)
     if (garbage.removeVolumes) await engine.volumes.removeAnonymous(id)

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import type { ContainerCreate, ProcessStream } from '@kernel/contracts'
+import { containersSuite } from '@kernel/contracts/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ContainersService, createContainers } from './containers.ts'
 import { type Bench, createBench, lacking, runtimes } from './testing.ts'
@@ -31,10 +32,7 @@ describe.skipIf(lacking() !== '').for(runtimes())('containers by $kind', { timeo
     containers = await createContainers(bench.options)
     await containers.restore()
   })
-  afterEach(async () => {
-    for (const { Id } of await containers.list({ all: true }))
-      await containers.remove(Id, { force: true }).catch(() => {})
-  })
+  afterEach(() => clear())
   afterAll(async () => {
     await containers.close()
     bench.dispose()
@@ -42,6 +40,14 @@ describe.skipIf(lacking() !== '').for(runtimes())('containers by $kind', { timeo
   beforeEach(() => {
     bench.events.length = 0
     bench.image = { Cmd: ['sh'] }
+  })
+
+  const clear = async () => {
+    for (const { Id } of await containers.list({ all: true })) await containers.remove(Id, { force: true })
+  }
+  describe('keeps the contract', () => {
+    const cases = containersSuite(async () => ({ subject: containers, close: clear }), 'busybox')
+    for (const { name, run } of cases) test(name, run)
   })
 
   const body = (line: string, change: Partial<ContainerCreate> = {}): ContainerCreate => ({

@@ -32,7 +32,8 @@ export async function handleExit(
     const again = restarts(record)
     const removes = record.hostConfig.AutoRemove === true && !again && !live.keep
     if (again) record.status = 'restarting'
-    engine.registry.save(record)
+    // One that removes itself is gone with its next commit; a crash in between finds its exit file again.
+    if (!removes) engine.registry.save(record)
 
     live.cleaning = cleanUp(engine, record)
     live.console.end()

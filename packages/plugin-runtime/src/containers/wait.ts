@@ -18,7 +18,7 @@ export function waitFor(
   if (condition !== 'not-running') throw invalid(`invalid condition: "${condition}"`)
   if (isRunning(record) || record.status === 'restarting')
     return orAborted(notRunning(engine, record), signal)
-  return Promise.resolve(outcomeOf(record))
+  return Promise.resolve({ exitCode: record.exitCode })
 }
 
 /** A restart policy makes an end a pause: only the last one counts. */
@@ -28,10 +28,6 @@ async function notRunning(engine: Engine, record: ContainerRecord): Promise<Cont
     if (!engine.registry.get(record.id) || !(isRunning(record) || record.status === 'restarting'))
       return outcome
   }
-}
-
-function outcomeOf({ exitCode, error }: ContainerRecord): ContainerExit {
-  return { exitCode, ...(error ? { error } : {}) }
 }
 
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
