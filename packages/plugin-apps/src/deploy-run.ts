@@ -86,6 +86,14 @@ export class DeployRun {
     this.note({ spans: [...this.#record.spans, { stage, ms: Math.round(ms * 10) / 10 }] })
   }
 
+  /** Adds a stage that ended after the deploy did; the app may have been renamed or destroyed by then. */
+  amendSpan(stage: DeployStage, ms: number): void {
+    const { store } = this.#platform
+    this.addSpan(stage, ms)
+    const kept = store.findDeploy(this.id)
+    if (kept) store.putDeploy({ ...kept, spans: this.#record.spans })
+  }
+
   /** `build 0.31s  start 0.09s` */
   spanLine(): string {
     const total = ((performance.now() - this.#begun) / 1000).toFixed(2)

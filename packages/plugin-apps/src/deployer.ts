@@ -221,8 +221,7 @@ export class Deployer {
       stage: (stage, work) => run.stage(stage, work),
       commit,
       retired: async (ms) => {
-        run.addSpan('retire', ms)
-        run.change({})
+        run.amendSpan('retire', ms)
         await pruneReleases(platform, app.name)
       },
     })

@@ -192,6 +192,29 @@ describe('a start', () => {
     await second.stop()
   })
 
+  it('leaves alone what others run from an image of an app', async () => {
+    const around = await world()
+    const first = await startPlugin(around)
+    await first.apps.create('hello')
+    await first.push('hello', tree())
+    const { artifact } = await first.releases.inspect('hello', 'v1')
+    const foreign = {
+      app: 'hello',
+      releaseId: '',
+      processType: '',
+      index: 1,
+      name: 'mine',
+      artifact,
+      env: {},
+    }
+    await around.scheduler.start(foreign)
+    await first.stop()
+    const second = await startPlugin(around)
+    await second.apps.destroy('hello')
+    expect(await namesOf(around)).toEqual(['mine'])
+    await second.stop()
+  })
+
   it('keeps one-off processes of its releases', async () => {
     const around = await world()
     const first = await startPlugin(around)

@@ -19,7 +19,7 @@ import { liveWorkloads } from './pipeline/routes.ts'
 import type { Floor } from './pipeline/transition.ts'
 import type { AppQueue } from './queue.ts'
 import type { Lifecycle } from './services/lifecycle.ts'
-import type { AppRecord, LiveProcess } from './store/records.ts'
+import { type AppRecord, isReleaseId, type LiveProcess } from './store/records.ts'
 
 /**
  * Resolves when the routes of all that runs are published; requests to what has to be started again are held.
@@ -97,7 +97,7 @@ async function unknownWorkloads({ platform: { store, scheduler } }: Floor): Prom
   const live = new Set(store.listApps().flatMap((app) => app.live.map(({ id }) => id)))
   return (await scheduler.list()).filter(
     ({ id, app, releaseId, oneOff }) =>
-      !live.has(id) && !(oneOff && store.findRelease(app, releaseId) !== undefined),
+      !live.has(id) && isReleaseId(releaseId) && !(oneOff && store.findRelease(app, releaseId) !== undefined),
   )
 }
 

@@ -1,11 +1,11 @@
 /** Whether a process is fit to serve: its checks of app.json, or else that its port answers. @module */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type CheckSettings, failed, type Scheduler, type Workload } from '@kernel/contracts'
+import { type CheckSettings, failed, problemOf, type Scheduler, type Workload } from '@kernel/contracts'
 import { describeError } from '@kernel/kernel'
 import type { Settings } from '../settings.ts'
 import type { Healthcheck } from '../source/app-json.ts'
 import type { AppRecord, ReleaseRecord } from '../store/records.ts'
-import { probeCommand, probeHttp, probePort, retry } from './probe.ts'
+import { type Address, probeCommand, probeHttp, probePort, type Retry, retry } from './probe.ts'
 
 /** The settings of an app: what was set for it, above the plugin's. */
 export function checkSettings(app: AppRecord, settings: Settings, release?: ReleaseRecord): CheckSettings {
@@ -78,6 +78,7 @@ export async function awaitReady(
   )
   const passed = Promise.all(runChecks(scheduler, workload, plan, limit)).catch((error) => {
     signal.throwIfAborted()
+    if (problemOf(error)) throw error
     const late = limit.aborted ? ` within ${timeout} s` : ''
     throw failed(`${name} did not pass its checks${late}: ${describeError(error)}`, { cause: error })
   })
@@ -89,26 +90,44 @@ export async function awaitReady(
   try {
     signal.throwIfAborted()
     await Promise.race([exit, passed, aborted])
-    const now = await scheduler.inspect(workload.id)
-    if (now.status !== 'running' || now.restartCount > workload.restartCount)
-      throw failed(`${name} exited with code ${now.exitCode ?? 'unknown'} before it was ready`)
+    await assertRunning(scheduler, workload)
   } finally {
     over.abort()
   }
 }
 
+/**
+ * A process that was started again by its restart policy has failed too, whether or not the driver's `wait`
+ * told of it.
+ * @throws failed where it does not run or has run before; else `error`, where there is one
+ */
+async function assertRunning(scheduler: Scheduler, workload: Workload, error?: unknown): Promise<void> {
+  const { status, restartCount, exitCode } = await scheduler.inspect(workload.id)
+  if (status !== 'running' || restartCount > workload.restartCount)
+    throw failed(
+      `${processName(workload)} exited${exitCode === undefined ? '' : ` with code ${exitCode}`} before it was ready`,
+    )
+  if (error !== undefined) throw error
+}
+
 function runChecks(
   scheduler: Scheduler,
-  { id, address, processType }: Workload,
+  workload: Workload,
   { checks, settings, uptimeSec, hostHeader }: CheckPlan,
   signal: AbortSignal,
 ): Array<Promise<void>> {
+  const { id, address, processType } = workload
   const attemptMs = settings.attemptTimeout * 1000
+  const port = (target: Address, tries: Retry) =>
+    retry(
+      (s) => probePort(target, s).catch((error) => assertRunning(scheduler, workload, error)),
+      tries,
+      signal,
+    )
   const stayUp = (seconds: number) => sleep(seconds * 1000, undefined, { signal })
-  if (checks.length === 0)
-    return [address ? retry((s) => probePort(address, s), { attemptMs }, signal) : stayUp(uptimeSec)]
+  if (checks.length === 0) return [address ? port(address, { attemptMs }) : stayUp(uptimeSec)]
   return checks.map(async (check) => {
-    const { attempts, wait, timeout, initialDelay, path, port, command, uptime, content } = check
+    const { attempts, wait, timeout, initialDelay, path, command, uptime, content } = check
     if (initialDelay) await sleep(initialDelay * 1000, undefined, { signal })
     const tries = {
       attemptMs: timeout === undefined ? attemptMs : timeout * 1000,
@@ -118,12 +137,12 @@ function runChecks(
     if (uptime !== undefined) return stayUp(uptime)
     if (command !== undefined) return retry((s) => probeCommand(scheduler, id, command, s), tries, signal)
     if (address === undefined) {
-      if (path === undefined && port === undefined) return stayUp(uptimeSec)
+      if (path === undefined && check.port === undefined) return stayUp(uptimeSec)
       throw new Error(`process type ${processType} has no port that could be asked; only web has one`)
     }
-    const target = { host: address.host, port: port ?? address.port }
+    const target = { host: address.host, port: check.port ?? address.port }
     // Attempts are counted from the moment the port answers: until then the process is still starting.
-    await retry((s) => probePort(target, s), { attemptMs: tries.attemptMs }, signal)
+    await port(target, { attemptMs: tries.attemptMs })
     if (path !== undefined)
       await retry(
         (s) => probeHttp({ ...target, path, hostHeader, ...(content !== undefined && { content }) }, s),

@@ -1,13 +1,18 @@
 /**
  * Watches the live processes: one that dies leaves the routes, one that was started again comes back when its
- * port answers. Driven by the events of the engine, whose actor is the workload's id.
+ * port answers. Driven by the events of the engine, whose actor is the workload's id, and by the scheduler's
+ * `wait` where a driver publishes none.
  * @module
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workload } from '@kernel/contracts'
 import type { Platform } from '../platform.ts'
 import { checkSettings } from './check.ts'
 import { probePort, retry } from './probe.ts'
 import { liveWorkloads, type RoutePublisher } from './routes.ts'
+
+/** Between two looks at a process that is about to be started again. */
+const restartPollMs = 250
 
 export type ProcessListener = (app: string) => void
 
@@ -55,10 +60,33 @@ export class Monitor {
         this.#restarts.delete(id)
         this.#routes.markReady(id)
       }
-    for (const { id } of live) this.#apps.set(id, name)
+    for (const { id } of live) {
+      if (this.#apps.has(id)) continue
+      this.#apps.set(id, name)
+      this.#track(this.#awaitEnd(id))
+    }
     this.#tell(name)
     // What happened between the check and now has no event left to tell it.
     if (live.length > 0) this.#look(name)
+  }
+
+  /** A driver need not publish events: the end of a process shows here too, if later. */
+  async #awaitEnd(id: string): Promise<void> {
+    const { scheduler, signal } = this.#platform
+    while (!signal.aborted) {
+      const { promise: stopping, resolve } = Promise.withResolvers<void>()
+      const stop = () => resolve()
+      signal.addEventListener('abort', stop, { once: true })
+      const ended = scheduler.wait(id, signal).then(stop, stop)
+      await Promise.race([ended, stopping])
+      signal.removeEventListener('abort', stop)
+      const app = this.#apps.get(id)
+      if (signal.aborted || app === undefined) return
+      this.#look(app)
+      const now = await scheduler.inspect(id).catch(() => undefined)
+      if (now === undefined || now.status === 'exited') return
+      await sleep(restartPollMs, undefined, { signal }).catch(() => {})
+    }
   }
 
   forget(name: string): void {

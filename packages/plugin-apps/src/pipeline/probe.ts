@@ -2,7 +2,7 @@
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Scheduler } from '@kernel/contracts'
+import { problemOf, type Scheduler } from '@kernel/contracts'
 import { describeError } from '@kernel/kernel'
 
 export interface Address {
@@ -117,7 +117,7 @@ export interface Retry {
 /**
  * Asks until it passes. A listening socket has no event that could be waited for from outside, so this is the
  * one place that polls.
- * @throws the last failure, where the attempts or the time are used up
+ * @throws the last failure, where the attempts or the time are used up; a `failed` problem at once
  */
 export async function retry(
   attempt: (signal: AbortSignal) => Promise<void>,
@@ -130,12 +130,14 @@ export async function retry(
     try {
       return await attempt(AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]))
     } catch (error) {
+      // A verdict on the process itself, not on this attempt.
+      if (problemOf(error)?.kind === 'failed') throw error
       // What was cut short by the end of the time says less than the failure before it.
       if (!signal.aborted || n === 1) last = describeError(error)
       if (n >= attempts) break
     }
     await sleep(waitMs ?? pause, undefined, { signal }).catch(() => {})
-    pause = Math.min(200, pause * 1.5)
+    pause = Math.min(200, pause * 1.2)
   }
   throw new Error(last)
 }

@@ -86,6 +86,8 @@ async function stillRunning({ scheduler }: Platform, workloads: Workload[]): Pro
   const now = await Promise.all(workloads.map(({ id }) => scheduler.inspect(id)))
   const dead = now.find(({ status }) => status !== 'running')
   if (dead)
-    throw failed(`${processName(dead)} exited with code ${dead.exitCode ?? 'unknown'} before the switch`)
+    throw failed(
+      `${processName(dead)} exited${dead.exitCode === undefined ? '' : ` with code ${dead.exitCode}`} before the switch`,
+    )
   return now
 }

@@ -16,7 +16,7 @@ import { liveWorkloads, routesFor, targetsOf } from '../pipeline/routes.ts'
 import type { Floor } from '../pipeline/transition.ts'
 import { announce } from '../platform.ts'
 import type { AppQueue } from '../queue.ts'
-import type { AppRecord, LiveProcess, ReleaseRecord } from '../store/records.ts'
+import { type AppRecord, isReleaseId, type LiveProcess, type ReleaseRecord } from '../store/records.ts'
 
 export interface Lifecycle {
   destroy(name: string): Promise<void>
@@ -36,7 +36,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
     store.putApp({ ...app, destroying: true })
     await routes.exclusively(name, () => routes.withdraw(name))
     monitor.forget(name)
-    const mine = await scheduler.list({ app: name })
+    const mine = (await scheduler.list({ app: name })).filter(({ releaseId }) => isReleaseId(releaseId))
     const ids = new Set([...app.live.map(({ id }) => id), ...mine.map(({ id }) => id)])
     await Promise.all(
       [...ids].map(async (id) => {

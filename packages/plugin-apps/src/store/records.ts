@@ -108,6 +108,12 @@ export function newApp(name: string, created: string): AppRecord {
   }
 }
 
+/**
+ * Whether a workload is of this plugin. A container that somebody runs by hand from an app's image may carry the
+ * labels of the image; it is theirs, and never removed.
+ */
+export const isReleaseId = (id: string): boolean => /^v[1-9]\d*$/.test(id)
+
 /** As users of the services see it. */
 export function releaseInfo(release: ReleaseRecord, current: string | undefined): ReleaseInfo {
   const { id, number, source, description, artifact, gitRev, configHash, procfile, scale, created, user } =

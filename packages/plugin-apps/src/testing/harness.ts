@@ -67,7 +67,8 @@ export class World {
 
   async close(): Promise<void> {
     this.scheduler.close()
-    await rm(this.dataDir, { recursive: true, force: true })
+    // A plugin that was killed, not stopped, may still be writing.
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   }
 }
 

@@ -48,7 +48,7 @@ export class Kill {
     const never = new Promise(() => {})
     if (this.isDead) return never
     // Between a reading call and the next one nothing changes out there: "before the next" is the same moment.
-    const counts = this.#armed && (this.when === 'before' || !readers.test(what))
+    const counts = this.#armed && what !== 'scheduler.wait' && (this.when === 'before' || !readers.test(what))
     const strikes = counts && this.#calls++ === this.at
     if (strikes && this.when === 'before') {
       this.#strike(what)
