@@ -266,7 +266,12 @@ describe('containers', () => {
 
 describe('a stop', () => {
   it('ends event streams and lets short requests finish', async () => {
-    const { socketPath, stopDocker, subscribers, call } = await start()
+    const { socketPath, stopDocker, subscribers, call, create } = await start()
+    await create('s', { Cmd: ['sleep'] })
+    await call('POST', '/containers/s/start')
+    const wait = await connectRaw(socketPath)
+    wait.write('POST /containers/s/wait HTTP/1.1\r\nHost: d\r\n\r\n')
+    await wait.until('200 OK')
     const events = await connectRaw(socketPath)
     events.write('GET /events HTTP/1.1\r\nHost: d\r\n\r\n')
     await events.until('200 OK')
@@ -278,6 +283,9 @@ describe('a stop', () => {
       status: 503,
       body: expect.stringContaining('is stopping'),
     })
+    // No exit code that nobody knows.
+    expect(await wait.until('0\r\n\r\n')).not.toContain('StatusCode')
     events.socket.destroy()
+    wait.socket.destroy()
   })
 })

@@ -90,7 +90,9 @@ export function containerStreamHandlers({
       throw error
     }
     async function* result() {
-      yield `${stringifyJson(await exit.then(waitBody, waitFailure))}\n`
+      const body = await exit.then(waitBody, waitFailure)
+      // A daemon that stops knows no exit code: an answer that breaks off is the truth.
+      if (!context.env.signal.aborted) yield `${stringifyJson(body)}\n`
     }
     return new Response(streamBody(result()), { headers: { 'Content-Type': 'application/json' } })
   }

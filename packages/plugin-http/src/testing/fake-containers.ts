@@ -124,11 +124,12 @@ export function fakeContainers(programs: Record<string, Program>) {
       }))
     },
     inspect: async (ref) => inspect(find(ref)),
-    async wait(ref, condition) {
+    async wait(ref, condition, signal) {
       const container = find(ref)
-      const { exit } = container.process
-      if (condition === 'removed') await container.removed.promise
-      return exit
+      const { promise: aborted, reject } = Promise.withResolvers<never>()
+      signal?.addEventListener('abort', () => reject(signal.reason))
+      if (condition === 'removed') await Promise.race([container.removed.promise, aborted])
+      return Promise.race([container.process.exit, aborted])
     },
     attach: async (ref, options) => find(ref).process.attach({ ...options, replay: options.logs === true }),
     async logs(ref) {
