@@ -1,2 +1,2 @@
 /** @throws invalid where none is installed, in dockerd's words */
-export declare function findInit(): string;
+export declare function findInit(): string

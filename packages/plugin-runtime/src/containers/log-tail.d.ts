@@ -1,7 +1,7 @@
 export interface LogPosition {
-    file: string;
-    /** Bytes from the start of the file. */
-    offset: number;
+  file: string
+  /** Bytes from the start of the file. */
+  offset: number
 }
 /**
  * The position from which exactly the last `count` whole lines (pieces rejoined, both streams counted
@@ -9,4 +9,8 @@ export interface LogPosition {
  * @param files oldest first
  * @param wanted which streams count
  */
-export declare function tailPosition(files: string[], count: number, wanted: (stream: 1 | 2) => boolean): LogPosition | undefined;
+export declare function tailPosition(
+  files: string[],
+  count: number,
+  wanted: (stream: 1 | 2) => boolean,
+): LogPosition | undefined

@@ -1,47 +1,55 @@
 /** What is kept of a container, on disk and in memory. @module */
-import type { ContainerConfig, ContainerState, ContainerStatus, Digest, EndpointSettings, HostConfig, MountPoint } from '@kernel/contracts';
-import type { SandboxResult } from '../parts.ts';
+import type {
+  ContainerConfig,
+  ContainerState,
+  ContainerStatus,
+  Digest,
+  EndpointSettings,
+  HostConfig,
+  MountPoint,
+} from '@kernel/contracts'
+import type { SandboxResult } from '../parts.ts'
 /** A container's first process; the start time tells it from a later one with the same number. */
 export interface ProcessIdentity {
-    pid: number;
-    /** Field 22 of /proc/PID/stat, clock ticks since boot. */
-    startTime: string;
-    /** The kernel's boot the numbers belong to. */
-    bootId: string;
+  pid: number
+  /** Field 22 of /proc/PID/stat, clock ticks since boot. */
+  startTime: string
+  /** The kernel's boot the numbers belong to. */
+  bootId: string
 }
 export interface ContainerRecord {
-    id: string;
-    /** Without the leading `/`. */
-    name: string;
-    /** RFC 3339 with nanoseconds. */
-    created: string;
-    image: Digest;
-    /** argv: entrypoint and command together. */
-    path: string;
-    args: string[];
-    config: ContainerConfig;
-    hostConfig: HostConfig;
-    status: ContainerStatus;
-    exitCode: number;
-    error: string;
-    oomKilled: boolean;
-    startedAt: string;
-    finishedAt: string;
-    restartCount: number;
-    /** Stopped by hand: `unless-stopped` remembers it over a restart of the daemon. */
-    manuallyStopped: boolean;
-    process?: ProcessIdentity;
-    mounts: MountPoint[];
-    endpoints: Record<string, EndpointSettings>;
-    /** While it runs. */
-    sandbox?: SandboxResult;
-    health?: ContainerState['Health'];
+  id: string
+  /** Without the leading `/`. */
+  name: string
+  /** RFC 3339 with nanoseconds. */
+  created: string
+  image: Digest
+  /** argv: entrypoint and command together. */
+  path: string
+  args: string[]
+  config: ContainerConfig
+  hostConfig: HostConfig
+  status: ContainerStatus
+  exitCode: number
+  error: string
+  oomKilled: boolean
+  startedAt: string
+  finishedAt: string
+  restartCount: number
+  /** Stopped by hand: `unless-stopped` remembers it over a restart of the daemon. */
+  manuallyStopped: boolean
+  process?: ProcessIdentity
+  mounts: MountPoint[]
+  endpoints: Record<string, EndpointSettings>
+  /** While it runs. */
+  sandbox?: SandboxResult
+  health?: ContainerState['Health']
 }
 /** Go's zero time, as Docker prints it. */
-export declare const NEVER = "0001-01-01T00:00:00Z";
+export declare const NEVER = '0001-01-01T00:00:00Z'
 /** Whether its first process lives (a paused one does). */
-export declare function isRunning(record: ContainerRecord): boolean;
+export declare function isRunning(record: ContainerRecord): boolean
 /** Docker's short id. */
-export declare function shortId(id: string): string;
+export declare function shortId(id: string): string
 /** Now, as RFC 3339 with nanoseconds. */
-export declare function now(): string;
+export declare function now(): string
