@@ -6,7 +6,7 @@
 import asc from 'assemblyscript/asc'
 
 const MODULES = [
-  { name: 'routes', memory: ['--sharedMemory', '--initialMemory', '192', '--maximumMemory', '65536'] },
+  { name: 'routes', memory: ['--sharedMemory', '--initialMemory', '224', '--maximumMemory', '65536'] },
   { name: 'tar-scan', memory: ['--initialMemory', '1'] },
   { name: 'tar-write', memory: ['--initialMemory', '1'] },
   { name: 'diff', memory: ['--initialMemory', '1'] },

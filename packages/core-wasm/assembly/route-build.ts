@@ -2,8 +2,8 @@
 
 import { lowerCase } from './bytes'
 import {
-  DUPLICATE, GENERATION_AT, HOST_RECORD, MAX_PROBE, OK, RESEED, ROUTE_RECORD, Table, WRITER_FENCE, WRITING_AT, descriptor,
-  fence, findHost, findPath, finish, hostAt, inArena, pathHash, routeAt, step, tagOf,
+  ARENA_SLACK, DUPLICATE, GENERATION_AT, MAX_PROBE, OK, RESEED, ROUTE_RECORD, Table, WRITER_FENCE, WRITING_AT, absorb,
+  descriptor, exactHash, fence, findHost, findPath, hostAt, inArena, pathAt, pathHash, routeAt, tagOf, wildcardHash,
 } from './route-table'
 
 /** Where the current table lies, so that the next one is placed beside it; 0 before the first. */
@@ -30,6 +30,11 @@ export function commit(generation: u32): void {
   atomic.store<u32>(GENERATION_AT, generation)
 }
 
+/** Where the route records begin in an arena of 2^bits slots of each kind. */
+export function routesAt(bits: u32): u32 {
+  return 32 << bits
+}
+
 let duplicated: u32 = 0
 /** The second route of one host and path, after `build` gave DUPLICATE. */
 export function duplicate(): u32 {
@@ -37,30 +42,27 @@ export function duplicate(): u32 {
 }
 
 /**
- * Builds the table of a coming generation over `count` routes that the host has written, with two secret words.
+ * Builds the table of a coming generation over `count` routes that the host has written, with three secret words.
  * OK, DUPLICATE, or RESEED: call again with other words.
  */
 export function build(
-  generation: u32, base: usize, length: u32, bits: u32, count: u32, seed: u64, multiplier: u64,
+  generation: u32, base: usize, length: u32, bits: u32, count: u32, seed: u64, multiplier: u64, scramble: u64,
 ): i32 {
   const t = descriptor(generation)
-  const slots = (<usize>1 << bits) << 3
   t.base = base
   t.length = length
-  t.hostMask = (<u32>1 << bits) - 1
-  t.pathMask = t.hostMask
-  t.hostCount = 0
+  t.mask = (<u32>1 << bits) - 1
   t.routeCount = count
-  t.pathSlots = slots
-  t.hosts = 2 * slots
-  t.routes = 2 * slots + <usize>count * HOST_RECORD
+  t.pathSlots = <usize>16 << bits
+  t.routes = routesAt(bits)
   t.longestExact = 0
   t.longestWildcard = 0
   t.longestPath = 0
   t.seed = seed
   t.multiplier = multiplier | 1
-  assert(<u64>t.routes + <u64>count * <u64>ROUTE_RECORD <= <u64>length)
-  memory.fill(base, 0, 2 * slots)
+  t.scramble = scramble | 1
+  assert(<u64>t.routes + <u64>count * <u64>ROUTE_RECORD + <u64>ARENA_SLACK <= <u64>length)
+  memory.fill(base, 0, t.routes)
   for (let r: u32 = 0; r < count; r++) {
     const status = add(t, r)
     if (status != OK) return status
@@ -70,55 +72,80 @@ export function build(
 
 function add(t: Table, r: u32): i32 {
   const route = routeAt(t, r)
-  assert(inArena(t, route.key, route.keyLength) && inArena(t, route.path, route.pathLength))
+  const n = route.pathLength
+  assert(inArena(t, route.key, route.keyLength) && inArena(t, route.path, n))
   assert(inArena(t, route.value, route.valueLength))
-  const host = hostOf(t, t.base + route.key, route.keyLength)
+  const host = hostOf(t, route.key, route.keyLength)
   if (host < 0) return RESEED
-  route.host = host
 
   const path = t.base + route.path
-  const n = route.pathLength
-  let h = t.seed
-  for (let i: u32 = 0; i < n; i++) h = step(t, h, <u64>load<u8>(path + i))
+  const h = hashPath(t, path, n)
   if (findPath(t, h, host, path, n) >= 0) {
     duplicated = r
     return DUPLICATE
   }
-  if (!insert(t.base + t.pathSlots, t.pathMask, pathHash(t, h, host), r + 1)) return RESEED
-  const record = hostAt(t, host)
-  record.longestPath = max(record.longestPath, n)
-  t.longestPath = max(t.longestPath, n)
-  return OK
+  const hash = pathHash(t, h, host)
+  let s = <u32>hash & t.mask
+  for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
+    const slot = pathAt(t, s)
+    if (slot.route == 0) {
+      slot.tag = tagOf(hash, n)
+      slot.path = route.path
+      slot.host = host
+      slot.route = r + 1
+      const owner = hostAt(t, host)
+      owner.longestPath = max(owner.longestPath, n)
+      t.longestPath = max(t.longestPath, n)
+      return OK
+    }
+    s = (s + 1) & t.mask
+  }
+  return RESEED
 }
 
-// The host of a key, which is new where the table has none; -1 where it finds no place.
-function hostOf(t: Table, key: usize, n: u32): i32 {
-  lowerCase(key, n)
+function hashPath(t: Table, path: usize, n: u32): u64 {
   let h = t.seed
-  for (let i = n; i > 0; i--) h = step(t, h, <u64>load<u8>(key + i - 1))
+  let start: u32 = 0
+  for (let i: u32 = 1; i <= n; i++) {
+    if (i < n && load<u8>(path + i) != 47) continue
+    h = absorb(t, h, path + start, i - start)
+    start = i
+  }
+  return h
+}
+
+function hashHost(t: Table, key: usize, n: u32): u64 {
+  let h = t.seed
+  let end = n
+  for (let i = n; i > 0; ) {
+    i--
+    if (load<u8>(key + i) != 46) continue
+    h = absorb(t, h, key + i + 1, end - i - 1)
+    end = i
+  }
+  if (n == 0) return exactHash(h)
+  return load<u8>(key) == 46 ? wildcardHash(t, h) : exactHash(absorb(t, h, key, end))
+}
+
+// The slot of a host key, which is new where the table has none; -1 where it finds no place.
+function hostOf(t: Table, offset: u32, n: u32): i32 {
+  const key = t.base + offset
+  lowerCase(key, n)
+  const h = hashHost(t, key, n)
   const found = findHost(t, h, key, n)
   if (found >= 0) return found
-  const host = t.hostCount++
-  const record = hostAt(t, host)
-  record.key = <u32>(key - t.base)
-  record.keyLength = n
-  record.longestPath = 0
-  if (!insert(t.base, t.hostMask, finish(h), host + 1)) return -1
-  if (n > 0 && load<u8>(key) == 46) t.longestWildcard = max(t.longestWildcard, n)
-  else t.longestExact = max(t.longestExact, n)
-  return <i32>host
-}
-
-function insert(slots: usize, mask: u32, h: u64, entry: u32): bool {
-  let s = <u32>h & mask
+  let s = <u32>h & t.mask
   for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
-    const slot = slots + (<usize>s << 3)
-    if (load<u32>(slot, 4) == 0) {
-      store<u32>(slot, tagOf(h))
-      store<u32>(slot, entry, 4)
-      return true
+    const slot = hostAt(t, s)
+    if (slot.used == 0) {
+      slot.tag = tagOf(h, n)
+      slot.key = offset
+      slot.used = 1
+      if (n > 0 && load<u8>(key) == 46) t.longestWildcard = max(t.longestWildcard, n)
+      else t.longestExact = max(t.longestExact, n)
+      return <i32>s
     }
-    s = (s + 1) & mask
+    s = (s + 1) & t.mask
   }
-  return false
+  return -1
 }

@@ -3,8 +3,8 @@
 // writer did not overtake them.
 
 export {
-  ARENAS, DUPLICATE, GENERATION_AT, HOST_INPUT, MAGIC, MAGIC_AT, NOT_FOUND, OK, OWNERS_AT, PATH_INPUT, READERS,
-  READER_AREA, READER_BYTES, RESULT_GENERATION, RESULT_LENGTH, RESULT_OFFSET, RETRY, ROUTE_RECORD,
+  ARENAS, ARENA_SLACK, DUPLICATE, GENERATION_AT, HOST_INPUT, MAGIC, MAGIC_AT, NOT_FOUND, OK, OWNERS_AT, PATH_INPUT,
+  READERS, READER_AREA, READER_BYTES, RESULT_GENERATION, RESULT_LENGTH, RESULT_OFFSET, RETRY, ROUTE_RECORD,
 } from './route-table'
-export { intact, lookup } from './route-lookup'
-export { begin, build, commit, currentBase, currentLength, duplicate } from './route-build'
+export { intact, locate, lookup } from './route-lookup'
+export { begin, build, commit, currentBase, currentLength, duplicate, routesAt } from './route-build'

@@ -31,7 +31,7 @@ export class RouteTableReader<T = string> {
   /**
    * @param memory the `memory` of the writer, passed through `workerData`
    * @param decode makes a value of a route's text, once for each route and publication; without it values are strings
-   * @throws RouteTableError where the memory holds no table, or already serves 128 readers
+   * @throws RouteTableError where the memory holds no table, or already serves 64 readers
    */
   constructor(
     memory: WasmMemory,
@@ -114,7 +114,8 @@ export class RouteTableReader<T = string> {
 
   // The value of the route that the last lookup found, or undefined where the writer took its memory meanwhile.
   #read(index: number, generation: number): RouteHit<T> | undefined {
-    const { wasm, resultOffset, resultLength } = this.#module
+    const { wasm, retry, resultOffset, resultLength } = this.#module
+    if (wasm.locate(this.#scratch, index) === retry) return undefined
     const start = this.#words[(this.#scratch + resultOffset) >> 2]! >>> 0
     const end = start + (this.#words[(this.#scratch + resultLength) >> 2]! >>> 0)
     if (end > this.#bytes.length) this.#bytes = bytesOf(this.memory)

@@ -2,7 +2,6 @@
  * The writing side of the route table.
  * @module
  */
-import { randomBytes } from 'node:crypto'
 import { RouteTableError } from './errors.ts'
 import { bytesOf } from './load.ts'
 import { hostKey, MAX_KEY_BYTES, pathKey, type Route, routeModule } from './route.ts'
@@ -10,6 +9,8 @@ import { Memory, type WasmMemory } from './webassembly.ts'
 
 const PAGE = 65536
 const ARENA_ALIGN = 64
+// The slots of all readers, untouched and so not resident until a reader takes one, and a small table.
+const INITIAL_PAGES = 224
 
 /** A route as it goes into the table, with the lengths of its parts in bytes. */
 interface Line {
@@ -22,7 +23,7 @@ interface Line {
 }
 
 /**
- * A route table in shared memory with one writer, this one, and up to 128 readers in any thread. A publication is
+ * A route table in shared memory with one writer, this one, and up to 64 readers in any thread. A publication is
  * one atomic store, seen by all readers at once however many routes it changes; the table before it stays readable
  * until the next publication begins.
  *
@@ -48,7 +49,7 @@ export class RouteTableWriter {
 
   /** An empty table. `maxBytes` (256 MiB) bounds its memory, which must hold two publications side by side. */
   static create({ maxBytes = 256 << 20 }: { maxBytes?: number } = {}): RouteTableWriter {
-    const initial = 192
+    const initial = INITIAL_PAGES
     const maximum = Math.min(65536, Math.max(initial, Math.ceil(maxBytes / PAGE)))
     return new RouteTableWriter(new Memory({ initial, maximum, shared: true }), maximum * PAGE)
   }
@@ -63,16 +64,18 @@ export class RouteTableWriter {
    * @throws RouteTableError for a malformed host or path, two routes of the same host and path, or a full memory
    */
   publish(routes: readonly Route[]): number {
-    const { wasm, routeRecord, generationAt } = this.#module
+    const { wasm, routeRecord, arenaSlack, generationAt } = this.#module
     const lines = routes.map(toLine)
     const bits = Math.max(4, Math.ceil(Math.log2(lines.length * 2 + 1)))
-    const tables = 2 * 8 * 2 ** bits + lines.length * (16 + routeRecord)
-    const blob = lines.reduce((sum, line) => sum + line.hostBytes + line.pathBytes + line.valueBytes, 0)
-    const base = this.#place(tables + blob)
+    const records = wasm.routesAt(bits)
+    const blob = records + lines.length * routeRecord
+    const bytes =
+      lines.reduce((sum, line) => sum + line.hostBytes + line.pathBytes + line.valueBytes, blob) + arenaSlack
+    const base = this.#place(bytes)
 
     const generation = wasm.begin()
-    this.#write(lines, base, tables - lines.length * routeRecord, tables)
-    this.#build(generation, lines, base, tables + blob, bits)
+    this.#write(lines, base, records, blob)
+    this.#build(generation, lines, base, bytes, bits)
     wasm.commit(generation)
     Atomics.notify(this.#words, generationAt >> 2)
     return generation
@@ -120,16 +123,16 @@ export class RouteTableWriter {
     }
     for (const { host, hostBytes, path, pathBytes, value, valueBytes } of lines) {
       put(host)
-      words[word + 5] = at
-      words[word + 6] = hostBytes
+      words[word + 4] = at
+      words[word + 5] = hostBytes
       at += hostBytes
       put(path)
-      words[word + 1] = at
-      words[word + 2] = pathBytes
+      words[word] = at
+      words[word + 1] = pathBytes
       at += pathBytes
       put(value)
-      words[word + 3] = at
-      words[word + 4] = valueBytes
+      words[word + 2] = at
+      words[word + 3] = valueBytes
       at += valueBytes
       word += this.#module.routeRecord >>> 2
     }
@@ -139,9 +142,9 @@ export class RouteTableWriter {
     const { wasm, ok, duplicate } = this.#module
     // A key under which some route would lie far from its place is thrown away, so that no lookup is ever slow.
     for (let attempt = 0; attempt < 16; attempt++) {
-      const key = randomBytes(16)
-      const [seed, multiplier] = [key.readBigUInt64LE(0), key.readBigUInt64LE(8)]
-      const status = wasm.build(generation, base, bytes, bits, lines.length, seed, multiplier)
+      const key = crypto.getRandomValues(new BigUint64Array(3))
+      const [seed, multiplier, scramble] = key
+      const status = wasm.build(generation, base, bytes, bits, lines.length, seed!, multiplier!, scramble!)
       if (status === ok) return
       if (status === duplicate) {
         const { host, path } = lines[wasm.duplicate()]!

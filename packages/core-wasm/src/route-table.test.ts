@@ -139,7 +139,7 @@ test('a table that outgrows its memory moves, and is refused beyond maxBytes', (
 
 test('readers are limited, and a dead thread gives its places back', () => {
   const writer = RouteTableWriter.create()
-  const readers = Array.from({ length: 128 }, () => new RouteTableReader(writer.memory))
+  const readers = Array.from({ length: 64 }, () => new RouteTableReader(writer.memory))
   expect(() => new RouteTableReader(writer.memory)).toThrow('close()')
   readers[5]!.close()
   expect(new RouteTableReader(writer.memory).generation()).toBe(0)

@@ -54,6 +54,7 @@ export function pathKey(path: string): string {
 /** The exports of assembly/routes.ts. */
 export interface RouteModule {
   lookup(scratch: number, hostLength: number, pathLength: number): number
+  locate(scratch: number, index: number): number
   intact(scratch: number, generation: number): number
   currentBase(): number
   currentLength(): number
@@ -66,7 +67,9 @@ export interface RouteModule {
     routes: number,
     seed: bigint,
     multiplier: bigint,
+    scramble: bigint,
   ): number
+  routesAt(bits: number): number
   duplicate(): number
   commit(generation: number): void
 }
@@ -85,6 +88,7 @@ export function routeModule(memory: WasmMemory) {
     readerArea: at('READER_AREA'),
     readerBytes: at('READER_BYTES'),
     arenas: at('ARENAS'),
+    arenaSlack: at('ARENA_SLACK'),
     routeRecord: at('ROUTE_RECORD'),
     resultGeneration: at('RESULT_GENERATION'),
     resultOffset: at('RESULT_OFFSET'),
