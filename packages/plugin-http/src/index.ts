@@ -5,5 +5,6 @@
  */
 export { api } from './apps/api-plugin.ts'
 export { dockerApi } from './docker/docker-plugin.ts'
+export { httpStatusOf } from './errors.ts'
 export { server } from './http-plugin.ts'
 export { edge } from './proxy/index.ts'
