@@ -75,6 +75,8 @@ export default definePlugin({
       host: config.host,
     })
 
+    ctx.defer(handlers.settled)
+
     /** One after the other; a failure is told, and does not undo the change of the keys. */
     let writing = Promise.resolve()
     function syncAuthorizedKeys(): Promise<void> {

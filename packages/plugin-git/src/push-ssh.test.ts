@@ -282,10 +282,12 @@ describe('a stop of the plugin', () => {
     await begun
     const stopped = other.plugin.stop()
     expect((await push).code).not.toBe(0)
-    end()
     await stopped
-    await other.start()
     expect(existsSync(other.repository('app'))).toBe(false)
+    end()
+    await expect
+      .poll(() => other.log.entries.some(({ message }) => message === 'A push to app failed'))
+      .toBe(true)
   })
 })
 

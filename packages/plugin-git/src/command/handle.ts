@@ -23,6 +23,8 @@ export interface Handlers {
   git(request: GitRequest, exchange: Exchange): Promise<number>
   /** A command line as it comes over SSH; answers its exit code. What goes wrong is written to the client. */
   command(line: string, exchange: Exchange): Promise<number>
+  /** Resolves when everything that is running has ended, which a stop makes it do in seconds. */
+  settled(): Promise<void>
 }
 
 export interface HandlerOptions extends CliOptions {
@@ -36,6 +38,14 @@ export interface HandlerOptions extends CliOptions {
 
 export function createHandlers(options: HandlerOptions): Handlers {
   const { git, store, pushes, call, log, stop, detachedMs } = options
+  const running = new Set<Promise<number>>()
+
+  function track(work: Promise<number>): Promise<number> {
+    running.add(work)
+    const forget = () => running.delete(work)
+    work.then(forget, forget)
+    return work
+  }
 
   async function authorize(user: string, { service, app }: GitRequest): Promise<void> {
     await call(userAuth, { user, command: [`git-${service}`, app], app })
@@ -76,7 +86,14 @@ export function createHandlers(options: HandlerOptions): Handlers {
     }
   }
 
-  return { authorize, git: transfer, command }
+  return {
+    authorize,
+    git: (request, exchange) => track(transfer(request, exchange)),
+    command: (line, exchange) => track(command(line, exchange)),
+    async settled() {
+      await Promise.allSettled(running)
+    },
+  }
 }
 
 /** ` !     ` and what to do next. */

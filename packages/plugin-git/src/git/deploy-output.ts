@@ -1,5 +1,5 @@
 /** What a pusher reads, in Dokku's form. @module */
-import type { DeployOutput } from '@kernel/contracts'
+import { type DeployOutput, problemOf } from '@kernel/contracts'
 
 /** Column 1, clear the line: wipes the `remote: ` that git puts in front. Dokku sends the same. */
 const wipe = '\x1b[1G\x1b[K'
@@ -43,6 +43,13 @@ export function deployOutput(sink: OutputSink): DeployOutput {
       lines('       ', text)
     },
   }
+}
+
+/** Why a push is refused, and what to do next. */
+export function tellFailure(output: DeployOutput, error: unknown): void {
+  const problem = problemOf(error)
+  output.error(problem?.message ?? `The push failed: ${(error as Error).message}`)
+  if (problem?.hint) output.detail(problem.hint)
 }
 
 /** For a checkout that nobody watches. */

@@ -51,29 +51,38 @@ exit "\${code:-1}"
 
 /**
  * The push that a hook tells of; undefined where the channel ends without one (nothing was pushed, or the pack
- * was refused before).
+ * was refused before, or git was ended).
  * @throws invalid where the push has too many refs or options
  */
 export async function readPush(channel: Readable, repository: string): Promise<QuarantinedPush | undefined> {
-  const pieces: Buffer[] = []
+  try {
+    const message = await readMessage(channel)
+    return message === undefined ? undefined : parsePush(message, repository)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') return undefined
+    throw error
+  }
+}
+
+/** All fields, once the last of them has come. What is too much is read, so that the hook goes on, but not kept. */
+async function readMessage(channel: Readable): Promise<string | undefined> {
+  let kept: Buffer[] = []
   let size = 0
   let fields = 0
   let due = Number.POSITIVE_INFINITY
   for await (const piece of channel as AsyncIterable<Buffer>) {
-    pieces.push(piece)
     size += piece.length
-    if (size > longestMessage)
-      throw invalid('The push has too many refs or options.', {
-        hint: 'Push one branch: git push kernel main',
-      })
+    if (size <= longestMessage) kept.push(piece)
     for (const byte of piece) if (byte === 0) fields++
     if (fields >= 3 && due === Number.POSITIVE_INFINITY) {
-      pieces.splice(0, pieces.length, Buffer.concat(pieces))
-      due = 4 + Number(pieces[0]!.toString('utf8').split('\0')[2])
+      kept = [Buffer.concat(kept)]
+      due = 4 + Number(kept[0]!.toString('utf8').split('\0')[2])
     }
-    if (fields >= due) return parsePush(Buffer.concat(pieces).toString('utf8'), repository)
+    if (fields >= due) break
   }
-  return undefined
+  if (size > longestMessage)
+    throw invalid('The push has too many refs or options.', { hint: 'Push one branch: git push kernel main' })
+  return fields >= due ? Buffer.concat(kept).toString('utf8') : undefined
 }
 
 function parsePush(message: string, repository: string): QuarantinedPush {

@@ -4,6 +4,7 @@ import {
   appMaybeCreate,
   conflict,
   denied,
+  failed,
   invalid,
   notFound,
   notSupported,
@@ -14,7 +15,7 @@ import type { CallHook, Logger } from '@kernel/kernel'
 import { KeyedMutex } from '@kernel/state'
 import { checkout } from './checkout.ts'
 import type { CheckoutTools } from './checkout-tools.ts'
-import { deployOutput } from './deploy-output.ts'
+import { deployOutput, tellFailure } from './deploy-output.ts'
 import type { Git } from './git.ts'
 import { noRev, type RefUpdate } from './hook-channel.ts'
 import { headBranch } from './repositories.ts'
@@ -55,10 +56,11 @@ export class Pushes {
       if (update) await this.#deploy(push, update, target)
       await this.#accept(push, update, target)
     } catch (error) {
-      const problem = problemOf(error)
-      if (!problem) this.#options.log.error(`A push to ${target.app} failed`, { error, app: target.app })
-      output.error(problem?.message ?? `The push failed: ${(error as Error).message}`)
-      if (problem?.hint) output.detail(problem.hint)
+      const { app } = target
+      // Of a git that has ended, nobody but the log hears.
+      if (!problemOf(error) || !push.isAlive())
+        this.#options.log.error(`A push to ${app} failed`, { error, app })
+      tellFailure(output, error)
       push.refuse()
     }
   }
@@ -98,6 +100,10 @@ export class Pushes {
     const { app, repository } = target
     const run = (args: string[]) => git.run(args, { cwd: repository })
     await this.#accepting.run(app, async () => {
+      if (!push.isAlive())
+        throw failed(`git ended before the push was deployed, so the refs of ${app} stay as they were.`, {
+          hint: 'Push again.',
+        })
       if (update) {
         const current = await run(['for-each-ref', '--format=%(objectname)', update.ref])
         const now = current.trim() || noRev

@@ -1,7 +1,9 @@
 /** Runs `git receive-pack` and `git upload-pack` for a client. @module */
 import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'
+import { problemOf } from '@kernel/contracts'
 import { type Exchange, feed, pump } from '../command/exchange.ts'
+import { deployOutput, tellFailure } from './deploy-output.ts'
 import { exitOf, type Git } from './git.ts'
 import { type QuarantinedPush, readPush } from './hook-channel.ts'
 
@@ -13,8 +15,10 @@ export interface PendingPush extends QuarantinedPush {
   accept(): void
   /** Git throws the objects away. */
   refuse(): void
-  /** Resolves when git is done with the push. */
+  /** Resolves when git is done with the push, or was ended before. */
   ended: Promise<void>
+  /** False once git has ended, however it did. */
+  isAlive(): boolean
 }
 
 export interface ServiceOptions {
@@ -59,7 +63,8 @@ export async function runService(options: ServiceOptions): Promise<number> {
       exit,
       pump(child.stdout!, exchange.output, exchange.gone),
       pump(child.stderr!, exchange.error, exchange.gone),
-      options.onPush && answerHook(child, ended, repository, options.onPush),
+      // A deploy may outlast a git that was killed; there is nothing left to answer then.
+      options.onPush && Promise.race([ended, answerHook(child, ended, repository, options.onPush)]),
     ])
     return code
   } finally {
@@ -82,19 +87,24 @@ async function answerHook(
   const [tell, output, answer] = [3, 4, 5].map((fd) => child.stdio[fd] as Duplex) as [Duplex, Duplex, Duplex]
   // They break when git dies, which its exit code tells.
   for (const channel of [tell, output, answer]) channel.on('error', () => {})
-  let answered = false
+  let [answered, alive] = [false, true]
   const reply = (code: number) => {
     if (answered) return
     answered = true
     output.end()
     answer.end(`${code}\n`)
   }
-  void ended.then(() => tell.destroy())
+  void ended.then(() => {
+    alive = false
+    tell.destroy()
+  })
   try {
     const push = await readPush(tell, repository)
-    if (push) await onPush({ ...push, output, ended, accept: () => reply(0), refuse: () => reply(1) })
+    const answers = { accept: () => reply(0), refuse: () => reply(1), isAlive: () => alive }
+    if (push) await onPush({ ...push, output, ended, ...answers })
   } catch (error) {
-    if (!child.killed && (error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
+    if (!problemOf(error)) throw error
+    tellFailure(deployOutput(output), error)
   } finally {
     reply(1)
     for (const channel of [output, answer]) void ended.then(() => channel.destroy())
