@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import tls from 'node:tls'
 import type { HttpHandler } from '@kernel/contracts'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { connectRaw } from '../testing/raw-client.ts'
 import { startTestServer } from '../testing/start-server.ts'
 
 const show = (_request: Request, env: { caller?: string }) => new Response(env.caller ?? 'nobody')
@@ -32,6 +33,22 @@ describe('access over TCP', () => {
     })
     const refused = await fetch(`${url}/in/`)
     expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="kernel"'])
+  })
+
+  it('is decided by the path that the handler sees', async () => {
+    const { server, url } = await startTestServer()
+    const path: HttpHandler = (request) => new Response(new URL(request.url).pathname)
+    server.mount('/', path, { auth: 'caller' })
+    server.mount('/open', path, { auth: 'handler' })
+    const { hostname, port } = new URL(url)
+    const ask = async (target: string) => {
+      const client = await connectRaw({ host: hostname, port: Number(port) })
+      client.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+      return (await client.end()).toString().split('\r\n', 1)[0]
+    }
+    expect(await ask('/open/x')).toContain('200')
+    for (const target of ['/open/../in', '/open/%2e%2e/in', '/%6fpen/x', '/openly', '//open', 'http://x/in'])
+      expect([target, await ask(target)]).toEqual([target, expect.stringContaining('401')])
   })
 
   it('signs browsers in by a cookie that only the own pages may use', async () => {

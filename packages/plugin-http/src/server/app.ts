@@ -76,7 +76,7 @@ export function createApp({
   })
 
   app.all('*', async function callMount(context) {
-    const mount = mounts.find(context.req.path)
+    const mount = mounts.find(pathOf(context))
     if (mount === undefined) throw notFound('page not found')
     const { env } = context
     env.route = mount.prefix
@@ -94,6 +94,11 @@ export function createApp({
     return problemResponse(problem, challengeFor(problem.kind, context as ServerContext))
   })
   return app
+}
+
+/** As it was sent: what handlers see must be what decided about their access, nothing decoded in between. */
+function pathOf(context: { req: { url: string } }): string {
+  return new URL(context.req.url).pathname
 }
 
 function requireCaller(caller: Caller | undefined): void {

@@ -28,6 +28,14 @@ describe('the HTTP server', () => {
     expect(existsSync(socketPath)).toBe(false)
   })
 
+  it('lets a group use the socket where one is named', async () => {
+    const { socketPath } = await startTestServer({ socketGroup: 'root' })
+    expect(statSync(socketPath).mode & 0o777).toBe(0o660)
+    await expect(startTestServer({ socketGroup: 'no-such-group' })).rejects.toThrow(
+      'There is no group "no-such-group"',
+    )
+  })
+
   it('refuses a socket that somebody answers on', async () => {
     const { socketPath } = await startTestServer()
     await expect(startTestServer({ hosts: [`unix://${socketPath}`] })).rejects.toThrow(
