@@ -125,8 +125,11 @@ async function openContainers(options: RuntimeOptions): Promise<Runtime> {
     ledger: { entries },
     async close() {
       if (options.stopWorkloads) await stopAll(scheduler, log)
+      const running = await containers.list()
       builder.close()
       await containers.close()
+      // Bridges and rules stay for containers that live on; without any, nothing is left on the machine.
+      if (running.length === 0) await networkPart.purge()
       await networkPart.close()
       volumePart.close()
       await store.close()
