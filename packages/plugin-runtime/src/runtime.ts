@@ -6,7 +6,7 @@ import type { Logger } from '@kernel/kernel'
 import { ensureDir, openDatabase } from '@kernel/state'
 import { createBaseImage } from './base-image/index.ts'
 import { createBuilder } from './build/index.ts'
-import { createContainers } from './containers/index.ts'
+import { containersLedger, createContainers } from './containers/index.ts'
 import { createNetworks, type SubnetPool } from './networks/index.ts'
 import { type ContainerServices, noContainers } from './no-containers.ts'
 import type { HostFacts } from './parts.ts'
@@ -99,6 +99,7 @@ async function openContainers(options: RuntimeOptions): Promise<Runtime> {
     const users = await containers.list({ all: true })
     return [
       ...(await store.ledger()),
+      ...(await containersLedger(containers)),
       ...volumes.map(({ Name, UsageData }) => ({
         kind: 'volume',
         id: Name,

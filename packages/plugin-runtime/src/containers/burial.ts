@@ -15,7 +15,11 @@ export async function remove(
 ): Promise<void> {
   const live = engine.live(record)
   live.restart?.cancel()
-  await engine.sandboxes.down(record.id)
+  await engine.sandboxes
+    .down(record.id)
+    .catch((error: Error) =>
+      engine.log.warn(`the network of ${record.name} was not taken down: ${error.message}`),
+    )
   bury(engine, record, options)
 }
 

@@ -1,5 +1,7 @@
 /** crun or runc on the command line (opencontainers/runtime-spec, runtime.md, "Operations"). @module */
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { HostFacts } from '../parts.ts'
 
 /** Longest message that is kept of a failing command. */
@@ -51,7 +53,10 @@ export function createOciRuntime(facts: NonNullable<HostFacts['runtime']>, root:
     createCommand,
     root,
     start: (id) => run('start', [id]),
-    delete: (id) => run('delete', ['--force', id]),
+    delete: (id) =>
+      run('delete', ['--force', id]).catch((error: Error) => {
+        if (existsSync(join(root, id))) throw error
+      }),
     pause: (id) => run('pause', [id]),
     resume: (id) => run('resume', [id]),
     update: (id, file) => run('update', ['--resources', file, id]),
