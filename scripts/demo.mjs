@@ -20,8 +20,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { detail, root, step, toolEnv } from './setup.mjs'
 
 const kernelBin = join(root, 'apps', 'cli', 'bin', 'kernel.mjs')
-const pinnedNode = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
-const node = existsSync(pinnedNode) ? pinnedNode : process.execPath
+/** The Node that the product is pinned to; asked for only after the workspace was installed. */
+function node() {
+  const pinned = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
+  return existsSync(pinned) ? pinned : process.execPath
+}
 
 /** The first port that can be bound, from `port` on. */
 async function freePort(port, host) {
@@ -58,7 +61,7 @@ export async function openDemo() {
   const socket = join(dir, 'kernel.sock')
   const env = { ...toolEnv(), KERNEL_HOST: `unix://${socket}` }
   const kernel = (args, options = {}) => {
-    const result = spawnSync(node, [kernelBin, ...args], { cwd: root, env, encoding: 'utf8', ...options })
+    const result = spawnSync(node(), [kernelBin, ...args], { cwd: root, env, encoding: 'utf8', ...options })
     if (result.status !== 0 && !options.mayFail)
       throw new Error(`kernel ${args.join(' ')}: ${result.stderr || result.stdout || result.error?.message}`)
     return result.stdout ?? ''
@@ -68,7 +71,7 @@ export async function openDemo() {
   const log = join(dir, 'daemon.log')
   const fd = openSync(log, 'a', 0o600)
   const daemon = spawn(
-    node,
+    node(),
     [
       kernelBin,
       'daemon',
