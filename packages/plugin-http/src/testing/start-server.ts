@@ -29,13 +29,11 @@ export async function startTestServer(config: Record<string, unknown> = {}): Pro
     graceSec: 1,
     ...config,
   }
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
   const plugin = await setupPlugin(http, { config: settings, log })
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= plugin.stop())
-  onTestFinished(async () => {
-    await stop()
-    await rm(dir, { recursive: true, force: true })
-  })
+  onTestFinished(stop)
   const server = plugin.provided(HttpServer)
   const url = (await server.addresses()).find((address) => address.startsWith('http')) ?? ''
   return {
