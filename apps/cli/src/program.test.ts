@@ -1,5 +1,7 @@
+import { frameType } from '@kernel/contracts'
 import { type Command, CommanderError } from 'commander'
 import { afterEach, describe, expect, it } from 'vitest'
+import { encodeFrame } from './client/frames.ts'
 import { commandGroups } from './commands/index.ts'
 import { Output } from './output/output.ts'
 import { createProgram, type ProgramOptions, report } from './program.ts'
@@ -223,6 +225,30 @@ describe('with a daemon', () => {
     expect((await run(['ps:stop', 'blog', '--format', 'json'], daemon.env)).stdout).toBe(
       '{"kind":"step","text":"Stopping"}\n{"result":null}\n',
     )
+  })
+
+  it('run and enter send the command, with or without -- before it', async () => {
+    daemon = await fakeDaemon({
+      upgrade(_request, socket) {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
+        socket.write(encodeFrame(frameType.exit, Buffer.from('{"exitCode":7}')))
+      },
+    })
+    const sent = async (...line: string[]) => {
+      daemon.requests.length = 0
+      const { code } = await run(line, daemon.env)
+      const { searchParams } = new URL(daemon.requests[0]!.slice('POST '.length), 'http://daemon')
+      return [code, searchParams.get('command'), searchParams.get('process') ?? searchParams.get('env')]
+    }
+    expect(await sent('run', '-e', 'A=1', '-e', 'B=2', 'blog', 'ls', '-l', '--all')).toEqual([
+      7,
+      '["ls","-l","--all"]',
+      '{"A":"1","B":"2"}',
+    ])
+    expect(await sent('run', 'blog', '--', 'ls', '-l')).toEqual([7, '["ls","-l"]', '{}'])
+    expect(await sent('enter', 'blog')).toEqual([7, '["/bin/sh"]', null])
+    expect(await sent('enter', 'blog', 'web.1', 'ps', '-ef')).toEqual([7, '["ps","-ef"]', 'web.1'])
+    expect(await sent('enter', 'blog', '--', 'ps', '-ef')).toEqual([7, '["ps","-ef"]', null])
   })
 
   it('checks that do not pass end with 1', async () => {

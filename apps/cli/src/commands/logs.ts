@@ -45,9 +45,10 @@ export const streamCommands: CommandSpec[] = [
       ['-e, --env <pair>', 'more environment, KEY=value (repeatable)', 'repeatable'],
       ['--no-tty', 'no terminal'],
     ],
-    examples: ['run blog node --version', 'run blog sh', 'run -e DEBUG=1 blog npm run migrate'],
+    examples: ['run blog node --version', 'run blog sh', 'run -e DEBUG=1 blog -- npm run migrate'],
     passThrough: true,
-    run: (call) => runRemote(call, 'run', { env: JSON.stringify(environment(call)) }),
+    run: (call) =>
+      runRemote(call, 'run', { env: JSON.stringify(environment(call)) }, commandOf(list(call, 'command'))),
   },
   {
     name: 'enter',
@@ -57,16 +58,23 @@ export const streamCommands: CommandSpec[] = [
     examples: ['enter blog', 'enter blog web.1', 'enter blog worker.1 ps'],
     passThrough: true,
     run: (call) => {
-      const command = list(call, 'command')
+      const { process } = call.args
+      const named = typeof process === 'string' && process !== '--'
+      const command = commandOf(list(call, 'command'))
       return runRemote(
         call,
         'enter',
-        { process: typeof call.args.process === 'string' ? call.args.process : undefined },
+        { process: named ? process : undefined },
         command.length > 0 ? command : ['/bin/sh'],
       )
     },
   },
 ]
+
+/** `run blog -- ls` and `run blog ls` are the same. */
+function commandOf(words: string[]): string[] {
+  return words[0] === '--' ? words.slice(1) : words
+}
 
 function label({ out }: Invocation, { process, stream }: { process: string; stream: number }): string {
   const { cyan, red } = out.colours

@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { ReadStream, WriteStream } from 'node:tty'
 import type { FrameStream } from '../client/frames.ts'
-import { type Invocation, list, text } from '../command.ts'
+import { type Invocation, text } from '../command.ts'
 
 export interface Terminal {
   rows: number
@@ -55,7 +55,7 @@ export async function runRemote(
   call: Invocation,
   route: 'run' | 'enter',
   query: Record<string, string | undefined>,
-  command = list(call, 'command'),
+  command: string[],
 ): Promise<number> {
   const tty = call.options.tty === false ? undefined : terminal(process.stdin, process.stdout)
   const stream = await call.client.stream(route, {
