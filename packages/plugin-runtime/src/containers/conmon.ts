@@ -17,7 +17,7 @@ export interface ConmonContainer {
   exitDir: string
   /** Undefined: nothing is logged. */
   logPath?: string
-  /** Bytes after which conmon itself starts the log anew, a last bound behind the rotation. */
+  /** Bytes after which conmon itself starts the log anew and forgets what was in it. */
   logSizeMax?: number
   tty: boolean
   stdin: boolean

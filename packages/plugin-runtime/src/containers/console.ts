@@ -150,6 +150,7 @@ export function createConsole(config: { tty: boolean; stdin: boolean; stdinOnce:
       }
       readers.add(reader)
       connect()
+      balance()
       const input = async (act: (to: SeqpacketSocket) => Promise<void> | void) => {
         if (!options.stdin || !config.stdin) return
         if (!socket) await opened.promise

@@ -101,7 +101,7 @@ async function bringUp(engine: Engine, record: ContainerRecord): Promise<Sandbox
     bundle,
     exitDir: engine.dirs.exits,
     logPath: policy.driver === 'none' ? undefined : engine.logPath(id),
-    logSizeMax: Number.isFinite(policy.maxSize) ? policy.maxSize * policy.maxFile : undefined,
+    logSizeMax: policy.maxFile === 1 && Number.isFinite(policy.maxSize) ? policy.maxSize : undefined,
     tty: config.Tty === true,
     stdin: config.OpenStdin === true,
     leaveStdinOpen: config.Tty === true || config.StdinOnce !== true,
