@@ -33,6 +33,17 @@ export class Deploys implements DeploysService {
     return [...this.#running.values()].find(({ record }) => record.app === app && record.status === 'running')
   }
 
+  /** Deploys that a kill cut off have failed. Their artifacts stay noted until they are removed. */
+  endInterrupted(): void {
+    const { store } = this.#platform
+    for (const deploy of store.listDeploys()) {
+      if (isOver(deploy)) continue
+      const error = 'The daemon was stopped while the deploy ran'
+      store.putDeploy({ ...deploy, status: 'failed', error, finished: new Date().toISOString() })
+      this.prune(deploy.app)
+    }
+  }
+
   prune(app: string, keep = this.#platform.settings.keepDeploys): void {
     const { store, log } = this.#platform
     for (const { id } of store.listDeploys(app).filter(isOver).slice(keep)) {

@@ -96,7 +96,9 @@ export default definePlugin({
     const monitor = new Monitor(platform, routes)
     const retirer = new Retirer(platform, archive)
     const queue = new AppQueue()
+    const open = queue.hold()
     const deploys = new Deploys(platform, queue)
+    deploys.endInterrupted()
     const floor = { platform, routes, monitor, retirer }
     const deployer = new Deployer(floor, queue, deploys)
     const lifecycle = createLifecycle(floor, queue, archive)
@@ -138,7 +140,7 @@ export default definePlugin({
     // After every plugin has started, since those that change how processes are started take part in this too.
     ctx.ready(async () => {
       monitor.start()
-      background = (await reconcile(floor, queue, deploys, lifecycle)).background
+      background = (await reconcile(floor, queue, lifecycle, open)).background
     })
   },
 })

@@ -82,3 +82,16 @@ it('closes when all work has ended, and takes no more', async () => {
   expect(ended).toBe(true)
   await running
 })
+
+it('begins nothing while it is held', async () => {
+  const queue = new AppQueue()
+  const open = queue.hold()
+  const log: string[] = []
+  const work = ['1', '2'].map((name) => queue.run('a', { label: name }, async () => log.push(name)))
+  const other = queue.run('b', { label: 'other' }, async () => log.push('b'))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(log).toEqual([])
+  open()
+  await Promise.all([...work, other])
+  expect(log.sort()).toEqual(['1', '2', 'b'])
+})

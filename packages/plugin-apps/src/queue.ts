@@ -35,6 +35,16 @@ export class AppQueue {
   readonly #running = new Map<string, Job>()
   readonly #waiting = new Map<string, Job[]>()
   #closed: unknown
+  #held = false
+
+  /** Lets nothing begin until what is returned is called. */
+  hold(): () => void {
+    this.#held = true
+    return () => {
+      this.#held = false
+      for (const app of [...this.#waiting.keys()]) if (!this.#running.has(app)) this.#next(app)
+    }
+  }
 
   /**
    * Runs `task` when everything before it has ended. Its signal is aborted by `cancel` and `abort`.
@@ -56,10 +66,10 @@ export class AppQueue {
     }
     if (work.rev !== undefined) this.#supersede(app, work.rev)
     const running = this.#running.get(app)
-    if (running === undefined) job.start()
+    if (running === undefined && !this.#held) job.start()
     else {
       this.#waiting.set(app, [...(this.#waiting.get(app) ?? []), job])
-      work.onWait?.(running.work.label)
+      work.onWait?.(running?.work.label ?? 'the start of the daemon')
     }
     return promise
   }

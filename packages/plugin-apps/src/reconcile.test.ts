@@ -30,11 +30,12 @@ async function expectConsistent(around: World, plugin: Running): Promise<void> {
     for (const [type, count] of Object.entries(scale ?? {}))
       for (let index = 1; index <= count; index++) wanted.push(`${name}.${type}.${index}`)
   }
-  await until('the processes', async () => (await namesOf(around)).join() === wanted.sort().join())
-  for (const { id, app, releaseId, status } of await around.scheduler.list()) {
-    expect(status, id).toBe('running')
-    expect(releaseId).toBe(apps.find(({ name }) => name === app)?.release)
-  }
+  const releaseOf = (app: string) => apps.find(({ name }) => name === app)?.release
+  await until('the processes', async () => {
+    const workloads = await around.scheduler.list()
+    const whole = workloads.every((w) => w.status === 'running' && w.releaseId === releaseOf(w.app))
+    return whole && (await namesOf(around)).join() === wanted.sort().join()
+  })
   const releases = (await Promise.all(apps.map(({ name }) => plugin.releases.list(name)))).flat()
   const kept = new Set(releases.filter(({ pruned }) => !pruned).map(({ artifact }) => artifact))
   await until(
