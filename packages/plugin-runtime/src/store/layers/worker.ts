@@ -1,39 +1,47 @@
-/** The thread that runs layer jobs (jobs.ts) one after another. Only ever the entry of a worker. @module */
-import { parentPort } from 'node:worker_threads'
+/** What a thread of the pool runs: one layer job (jobs.ts) after another. @module */
+import type { MessagePort } from 'node:worker_threads'
 import { problemOf } from '@kernel/contracts'
 import { type Jobs, jobs } from './jobs.ts'
 
-export interface Request {
+export interface Task {
   name: keyof Jobs
   job: unknown
+  /** Where progress is told; absent: nobody asks. */
+  port?: MessagePort
 }
-export type Reply =
-  | { kind: 'report'; current: number; total: number }
-  | { kind: 'done'; result: unknown }
-  | { kind: 'error'; message: string; code?: string; problem?: { kind: string; hint: string } }
+export interface Progress {
+  current: number
+  total: number
+}
+export type Answer =
+  | { ok: true; result: unknown }
+  | { ok: false; message: string; code?: string; problem?: { kind: string; hint: string } }
 
 /** Reports that come closer than this to each other are left out, in milliseconds. */
 const REPORT_INTERVAL = 100
 
-parentPort?.on('message', async ({ name, job }: Request) => {
-  const answer = (reply: Reply) => parentPort?.postMessage(reply)
+export default async function runLayerJob({ name, job, port }: Task): Promise<Answer> {
   let reported = 0
   const report = (current: number, total: number) => {
     const now = performance.now()
     if (now - reported < REPORT_INTERVAL) return
     reported = now
-    answer({ kind: 'report', current, total })
+    port?.postMessage({ current, total } satisfies Progress)
   }
   try {
     const run = jobs[name] as (job: unknown, report: (current: number, total: number) => void) => unknown
-    answer({ kind: 'done', result: await run(job, report) })
+    return { ok: true, result: await run(job, report) }
   } catch (error) {
+    // Errors lose their class on the way between threads.
     const problem = problemOf(error)
-    answer({
-      kind: 'error',
-      message: (error as Error).message,
-      code: (error as { code?: string }).code,
+    const { message, code } = error as Error & { code?: string }
+    return {
+      ok: false,
+      message,
+      code,
       ...(problem && { problem: { kind: problem.kind, hint: problem.hint } }),
-    })
+    }
+  } finally {
+    port?.close()
   }
-})
+}

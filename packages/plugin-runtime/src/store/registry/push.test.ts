@@ -76,7 +76,10 @@ describeWhere(able, 'root, docker-registry and openssl', 'push to docker-registr
     await makeImage(store, 'guarded', [ref])
     await expect(store.images.push(ref, {}, collectLines)).rejects.toMatchObject({ kind: 'unauthorized' })
     expect(await store.images.push(ref, { auth: secret }, collectLines)).toHaveLength(1)
-    expect(tokens.asked.at(-1)!.searchParams.get('scope')).toBe('repository:guarded/app:pull,push')
+    // The registry names the actions in its challenge, in whatever order.
+    expect(tokens.asked.at(-1)!.searchParams.get('scope')).toMatch(
+      /^repository:guarded\/app:(pull,push|push,pull)$/,
+    )
   })
 
   test('a tag that is not here', async () => {
