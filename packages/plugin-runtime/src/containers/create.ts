@@ -119,10 +119,14 @@ function withDefaults(asked: HostConfig): HostConfig {
   }
 }
 
+/** Names that all mean the one OCI runtime that the probe of the host found. */
+const RUNTIMES = new Set(['runc', 'crun', 'io.containerd.runc.v2'])
+
 /** @returns warnings; @throws invalid */
 function checkHostConfig(host: HostConfig): string[] {
   checkRestartPolicy(host)
   logPolicyOf(host.LogConfig)
+  if (!RUNTIMES.has(host.Runtime ?? 'runc')) throw invalid(`unknown or invalid runtime name: ${host.Runtime}`)
   capabilitiesOf({ privileged: host.Privileged, add: host.CapAdd, drop: host.CapDrop })
   if ((host.ShmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0')
   if (!/^(|host|private)$/.test(host.UTSMode ?? '')) throw invalid(`invalid UTS mode: ${host.UTSMode}`)

@@ -58,7 +58,7 @@ export function createExecs(engine: Engine): Execs {
     exec.status = 'ended'
     exec.outcome = outcome
     exec.endedAt = Date.now()
-    engine.live(record).execs.delete(exec.id)
+    if (engine.registry.get(record.id)) engine.live(record).execs.delete(exec.id)
     if (exec.dir) discardExec(exec.dir)
     engine.publish(record, 'exec_die', { exitCode: String(outcome.exitCode), execID: exec.id })
     exec.exit.resolve(outcome)

@@ -14,15 +14,19 @@ export async function removeContainer(
   const record = engine.registry.resolve(ref)
   if (record.status === 'removing' && !options.force)
     throw conflict(`removal of container ${ref} is already in progress`)
-  if (isRunning(record) || record.status === 'restarting') {
-    if (!options.force) throw conflict(refusal(record))
-    await killAndWait(engine, record)
+  // A start that was under way may have won: then once more.
+  for (let gone = false; !gone; ) {
+    if (isRunning(record) || record.status === 'restarting') {
+      if (!options.force) throw conflict(refusal(record))
+      await killAndWait(engine, record)
+    }
+    gone = await engine.mutex.run(record.id, async () => {
+      if (!engine.registry.get(record.id)) return true // removed by itself meanwhile
+      if (isRunning(record)) return false
+      await remove(engine, record, { volumes: options.volumes === true })
+      return true
+    })
   }
-  await engine.mutex.run(record.id, () => {
-    if (!engine.registry.get(record.id)) return // removed by itself meanwhile
-    if (isRunning(record)) throw conflict(refusal(record))
-    return remove(engine, record, { volumes: options.volumes === true })
-  })
 }
 
 function refusal({ name, status }: ContainerRecord): string {
