@@ -103,6 +103,17 @@ describe.skipIf(lacking() !== '').for(runtimes())('containers by $kind', { timeo
     expect(out).toMatch(/\/srv\/data\n1001 2000\n$/)
   })
 
+  test('confines every container and exec alike, also once the filter is compiled', async () => {
+    const filter = 'grep "^Seccomp:" /proc/self/status; unshare -m true 2>/dev/null; echo $?'
+    const confined = 'Seccomp:\t2\n1\n'
+    for (let round = 0; round < 2; round++) expect((await run(filter)).out).toBe(confined)
+    const id = await start('sleep 100')
+    const exec = await containers.execCreate(id, { Cmd: ['sh', '-c', filter], AttachStdout: true })
+    expect((await collect(await containers.execStart(exec, { attach: true }))).out).toBe(confined)
+    const open = await run(filter, { HostConfig: { SecurityOpt: ['seccomp=unconfined'] } })
+    expect(open.out).toMatch(/^Seccomp:\t0\n/)
+  })
+
   test('limits memory, processors and processes', async () => {
     const id = await start('sleep 100', {
       HostConfig: { Memory: 32 << 20, NanoCpus: 5e8, PidsLimit: 7 },
@@ -185,6 +196,17 @@ describe.skipIf(lacking() !== '').for(runtimes())('containers by $kind', { timeo
     await containers.start(id)
     expect((await collect(quick)).out.length).toBe(588_895)
     expect((await collect(slow)).out.length).toBe(588_895)
+  })
+
+  test('lets a reader that stands still hold up no other', async () => {
+    const { id } = await containers.create(undefined, body('dd if=/dev/zero bs=64k count=480 2>/dev/null'))
+    const stuck = await containers.attach(id, { stdout: true, stream: true })
+    const quick = await containers.attach(id, { stdout: true, stream: true })
+    await containers.start(id)
+    let bytes = 0
+    for await (const { data } of quick.output) bytes += data.length
+    expect(bytes).toBe(480 * 65_536)
+    await expect(collect(stuck)).rejects.toThrow(/too slow and was cut off/)
   })
 
   test('sees the end of a container whose only reader stands still', async () => {
