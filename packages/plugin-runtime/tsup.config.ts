@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  // static-server is put into images as it is: everything it needs is inside.
+  // static-server is put into images as it is: everything it needs is inside, so nothing is split off.
   // layer-worker is the thread that packs and unpacks layers.
   entry: {
     index: 'src/index.ts',
@@ -9,6 +9,7 @@ export default defineConfig({
     'static-server': 'src/base-image/static-server.ts',
   },
   noExternal: ['sirv'],
+  splitting: false,
   format: ['esm'],
   target: 'node24',
   platform: 'node',

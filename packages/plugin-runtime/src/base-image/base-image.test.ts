@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { lstat, readFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -35,6 +36,15 @@ describe('the tree of the base image', () => {
         if (path !== 'root' && !stat.isSymbolicLink())
           expect([path, stat.mode & 0o004]).toEqual([path, 0o004])
       }
+  })
+
+  it('has a web server that needs no file beside itself', async () => {
+    const server = await readFile(join(root, 'opt/kernel/static-server.mjs'), 'utf8')
+    const imports = [...server.matchAll(/^(?:import|export)\b[^'"]*["']([^'"]+)["']/gm)].map(
+      ([, name]) => name,
+    )
+    expect(imports).toContain('node:http')
+    expect(imports.filter((name) => !isBuiltin(name!))).toEqual([])
   })
 
   it.runIf(isRoot)('is the same each time', async () => {
