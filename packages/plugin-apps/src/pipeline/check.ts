@@ -5,7 +5,7 @@ import { describeError } from '@kernel/kernel'
 import type { Settings } from '../settings.ts'
 import type { Healthcheck } from '../source/app-json.ts'
 import type { AppRecord, ReleaseRecord } from '../store/records.ts'
-import { type Address, probeCommand, probeHttp, probePort, type Retry, retry } from './probe.ts'
+import { type Address, connectMs, probeCommand, probeHttp, probePort, retry } from './probe.ts'
 
 /** The settings of an app: what was set for it, above the plugin's. */
 export function checkSettings(app: AppRecord, settings: Settings, release?: ReleaseRecord): CheckSettings {
@@ -118,14 +118,14 @@ function runChecks(
 ): Array<Promise<void>> {
   const { id, address, processType } = workload
   const attemptMs = settings.attemptTimeout * 1000
-  const port = (target: Address, tries: Retry) =>
+  const port = (target: Address) =>
     retry(
       (s) => probePort(target, s).catch((error) => assertRunning(scheduler, workload, error)),
-      tries,
+      { attemptMs: Math.min(attemptMs, connectMs) },
       signal,
     )
   const stayUp = (seconds: number) => sleep(seconds * 1000, undefined, { signal })
-  if (checks.length === 0) return [address ? port(address, { attemptMs }) : stayUp(uptimeSec)]
+  if (checks.length === 0) return [address ? port(address) : stayUp(uptimeSec)]
   return checks.map(async (check) => {
     const { attempts, wait, timeout, initialDelay, path, command, uptime, content } = check
     if (initialDelay) await sleep(initialDelay * 1000, undefined, { signal })
@@ -142,7 +142,7 @@ function runChecks(
     }
     const target = { host: address.host, port: check.port ?? address.port }
     // Attempts are counted from the moment the port answers: until then the process is still starting.
-    await port(target, { attemptMs: tries.attemptMs })
+    await port(target)
     if (path !== undefined)
       await retry(
         (s) => probeHttp({ ...target, path, hostHeader, ...(content !== undefined && { content }) }, s),

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workload } from '@kernel/contracts'
 import type { Platform } from '../platform.ts'
 import { checkSettings } from './check.ts'
-import { probePort, retry } from './probe.ts'
+import { connectMs, probePort, retry } from './probe.ts'
 import { liveWorkloads, type RoutePublisher } from './routes.ts'
 
 /** Between two looks at a process that is about to be started again. */
@@ -157,10 +157,10 @@ export class Monitor {
     const { store, settings, signal } = this.#platform
     const app = store.findApp(name)
     if (app === undefined || address === undefined) return
-    const { timeout, attemptTimeout } = checkSettings(app, settings)
+    const { timeout } = checkSettings(app, settings)
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout * 1000)])
     this.#routes.markNotReady(id)
-    const answers = retry((s) => probePort(address, s), { attemptMs: attemptTimeout * 1000 }, limit)
+    const answers = retry((s) => probePort(address, s), { attemptMs: connectMs }, limit)
       .catch(() => {})
       // Even where it never answered: a target that refuses is better news than a request that hangs.
       .then(() => {

@@ -10,6 +10,12 @@ export interface Address {
   port: number
 }
 
+/**
+ * Milliseconds that a connection within one machine may take: the kernel accepts or refuses it at once. Only where
+ * the process has gone with its network nobody answers, and then it is the process that has to be looked at.
+ */
+export const connectMs = 250
+
 /** Resolves when a TCP connection is accepted. */
 export function probePort(address: Address, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -26,7 +26,8 @@ import {
 } from '@kernel/contracts'
 import type { FakeEvents } from './fake-events.ts'
 
-/** By process type: `ok`, `exit` (at once, code 1), `silent` (runs, answers nothing), `status:500`. One-offs: `exit:N`. */
+/** By process type: `ok`, `exit` (at once, code 1), `silent` (runs, answers nothing), `status:500`,
+ * `loop` (ends and is started again, of which `wait` does not tell). One-offs: `exit:N`. */
 export interface Behaviour {
   build?: 'fail' | 'hang'
   expose?: string
@@ -295,6 +296,7 @@ export class FakeScheduler implements Scheduler {
       if (behaviour === 'ok' || behaviour.startsWith('status:')) process.server = server
       else await new Promise((resolve) => server.close(resolve))
     }
+    if (behaviour === 'loop') setImmediate(() => process.workload.restartCount++)
     const oneOff = /^exit:(\d+)$/.exec(behaviour)
     if (oneOff) setImmediate(() => void this.#end(process, Number(oneOff[1])))
     else if (spec.oneOff && behaviour === 'ok' && !spec.oneOff.stdin)
