@@ -45,6 +45,11 @@ export function capabilitiesOf(options: { privileged?: boolean; add?: string[]; 
   return bounding().filter((name) => wanted.has(name))
 }
 
+/** Whether this process, and so a container, can have a capability. */
+export function canHave(capability: string): boolean {
+  return bounding().includes(capability)
+}
+
 /** Asked for, but not to be had on this machine. */
 export function missingCapabilities(add: string[] | undefined): string[] {
   return normalise('add', add).filter((name) => name !== 'ALL' && !bounding().includes(name))

@@ -130,6 +130,15 @@ describe.skipIf(lacking() !== '').for(runtimes())('containers by $kind', { timeo
     expect(Processes.map((row) => row.at(-1))).toEqual(['sleep 100'])
   })
 
+  test('lowers what the kernel would refuse, and says so', async () => {
+    const HostConfig = { OomScoreAdj: -1000, Ulimits: [{ Name: 'nofile', Soft: 2 ** 30, Hard: 2 ** 30 }] }
+    const { id, warnings } = await containers.create(undefined, body('ulimit -n', { HostConfig }))
+    await containers.start(id)
+    expect(await containers.wait(id)).toEqual({ exitCode: 0 })
+    const limit = Number(await logsOf(id))
+    expect(limit === 2 ** 30 || warnings.some((text) => text.includes(`lowered to ${limit}`))).toBe(true)
+  })
+
   test('tells that memory ran out', async () => {
     const { id, exitCode } = await run('awk \'BEGIN { s = "x"; while (1) s = s s }\'; exit $?', {
       Cmd: ['awk', 'BEGIN { s = "x"; while (1) s = s s }'],

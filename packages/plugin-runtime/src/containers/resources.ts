@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import { type HostConfig, invalid } from '@kernel/contracts'
+import { canHave } from './capabilities.ts'
 import type { OciResources } from './oci-types.ts'
 
 const MINIMUM_MEMORY = 6 << 20
@@ -41,11 +42,24 @@ export function checkResources(host: HostConfig): string[] {
   const { OomScoreAdj = 0 } = host
   if (OomScoreAdj < -1000 || OomScoreAdj > 1000)
     throw invalid(`Invalid value ${OomScoreAdj}, range for oom score adj is [-1000, 1000]`)
+  if (OomScoreAdj < oomScoreFloor())
+    warnings.push(
+      `The OOM score ${OomScoreAdj} is below this daemon's own, which takes CAP_SYS_RESOURCE; it was raised to ${oomScoreFloor()}.`,
+    )
   if (Memory > 0 && !swapAccounting())
     warnings.push(
       'Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.',
     )
   return warnings
+}
+
+/** The OOM score that a container can have: as asked for, but not below what the kernel lets this process give. */
+export function oomScoreOf({ OomScoreAdj = 0 }: HostConfig): number {
+  return Math.max(OomScoreAdj, oomScoreFloor())
+}
+
+function oomScoreFloor(): number {
+  return canHave('CAP_SYS_RESOURCE') ? -1000 : Number(fs.readFileSync('/proc/self/oom_score_adj', 'utf8'))
 }
 
 /** The limits, without devices. */

@@ -8,7 +8,7 @@ import { environmentOf } from './environment.ts'
 import { INIT_PATH, mountsOf } from './mounts.ts'
 import { MASKED_PATHS, READONLY_PATHS } from './oci-defaults.ts'
 import type { OciProcess, OciSpec } from './oci-types.ts'
-import { resourcesOf } from './resources.ts'
+import { oomScoreOf, resourcesOf } from './resources.ts'
 import { rlimitsOf } from './rlimits.ts'
 import { defaultSeccomp, parseSeccomp } from './seccomp.ts'
 import { securityOptionsOf } from './security-options.ts'
@@ -98,7 +98,7 @@ function processOf(input: SpecInput, capabilities: string[], noNewPrivileges: bo
     capabilities: capabilitySets(capabilities, user.uid),
     ...(rlimits.length > 0 ? { rlimits } : {}),
     noNewPrivileges,
-    ...(hostConfig.OomScoreAdj ? { oomScoreAdj: hostConfig.OomScoreAdj } : {}),
+    ...(hostConfig.OomScoreAdj ? { oomScoreAdj: oomScoreOf(hostConfig) } : {}),
   }
 }
 
