@@ -234,6 +234,7 @@ describe('a deploy that fails', () => {
         /web.1 could not be started: out of pids/,
         () => world.scheduler.failNext.set('start', new Error('out of pids')),
       ],
+      ['where web is started again and again', tree({ web: 'loop' }), /web.1 exited before it was ready/],
       ['where web exits', tree({ web: 'exit' }), /web.1 exited with code 1/],
       [
         'where web stays silent',
