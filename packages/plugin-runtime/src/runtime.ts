@@ -143,7 +143,14 @@ async function openProcesses(options: RuntimeOptions, reason: string): Promise<R
   await ensureDir(join(dataDir, 'db'))
   const db = openDatabase(join(dataDir, 'db', 'runtime.db'))
   const artifacts = await createTreeArtifacts({ dataDir })
-  const driver = await createProcessDriver({ dataDir, db, artifacts, instance: instanceOf(dataDir), log })
+  const driver = await createProcessDriver({
+    dataDir,
+    db,
+    artifacts,
+    events: options.events,
+    instance: instanceOf(dataDir),
+    log,
+  })
   const { warning } = await driver.describe()
   log.warn(`No containers: ${reason}. ${warning?.replaceAll('\n', ' ')}`)
   return {

@@ -56,7 +56,8 @@ export function createArtifacts({ images, builder, baseImage }: ArtifactOptions)
             secretEnv,
             noCache,
             signal,
-            labels: { 'kernel.app': app },
+            // Not the label of workloads: a plain `docker run` of the image is none.
+            labels: { 'kernel.built-for': app },
             cacheScope: { keeper, id: buildId },
           },
           onProgress,

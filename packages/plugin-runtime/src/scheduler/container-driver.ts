@@ -151,7 +151,18 @@ export function createContainerDriver({
       const known = oneOffs.get(id)
       if (known) return known.exit
       await inspectWorkload(id)
-      return containers.wait(id, 'not-running', signal)
+      // The first end counts, also of one that is started again; whichever of the two is told first.
+      const over = new AbortController()
+      const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal
+      const ends = (['next-exit', 'not-running'] as const).map((condition) =>
+        containers.wait(id, condition, either),
+      )
+      try {
+        return await Promise.race(ends)
+      } finally {
+        over.abort()
+        await Promise.allSettled(ends)
+      }
     },
     async logs(id, options) {
       await inspectWorkload(id)
@@ -185,6 +196,10 @@ export function createContainerDriver({
         stream,
         exit: containers.execWait(execId),
         resize: (rows, columns) => containers.execResize(execId, rows, columns),
+        async kill(signal = 'SIGTERM') {
+          const { Running, Pid } = await containers.execInspect(execId)
+          if (Running && Pid > 0) process.kill(Pid, signal)
+        },
       }
     },
     removeArtifact: (ref) => artifacts.remove(ref),

@@ -8,10 +8,19 @@ import { describe, expect, it } from 'vitest'
 import { createTreeArtifacts } from './artifacts.ts'
 import { createProcessDriver } from './driver.ts'
 
+const told: string[] = []
+
 async function open(dataDir: string) {
   const db = openDatabase(join(dataDir, 'runtime.db'), { sync: 'normal' })
   const artifacts = await createTreeArtifacts({ dataDir })
-  const driver = await createProcessDriver({ dataDir, db, artifacts, instance: 'test', log: memoryLogger() })
+  const driver = await createProcessDriver({
+    dataDir,
+    db,
+    artifacts,
+    events: { publish: ({ Action, Actor }) => told.push(`${Action} ${Actor.ID}`) },
+    instance: 'test',
+    log: memoryLogger(),
+  })
   return { driver, artifacts, db }
 }
 
@@ -62,5 +71,32 @@ it('ends what a killed daemon left running, and keeps the record', async () => {
     await driver.close()
     db.close()
   }
+  await Promise.all([dataDir, source].map((dir) => rm(dir, { recursive: true })))
+})
+
+it('tells of every end and start, and wakes who waits at the first end', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'process-driver-'))
+  const { driver, db } = await open(dataDir)
+  const source = await mkdtemp(join(tmpdir(), 'process-source-'))
+  const plan = { builder: 'test', dockerfile: { text: '' }, host: { commands: [] }, processes: {} }
+  const { ref } = await driver.build({ app: 'a', buildId: 'b', dir: source, plan, secretEnv: {} }, () => {})
+  const { id } = await driver.start({
+    app: 'a',
+    releaseId: 'v1',
+    processType: 'worker',
+    index: 1,
+    name: 'a.worker.1',
+    artifact: ref,
+    env: {},
+    command: ['/bin/sh', '-c', 'sleep 0.1; exit 3'],
+    restart: { policy: 'on-failure', maxRetries: 1 },
+  })
+  expect(await driver.wait(id)).toEqual({ exitCode: 3 })
+  expect((await driver.inspect(id)).status).toBe('restarting')
+  await expect
+    .poll(() => told.filter((line) => line.endsWith(id)).map((line) => line.split(' ')[0]))
+    .toEqual(['start', 'die', 'start', 'die'])
+  await driver.close()
+  db.close()
   await Promise.all([dataDir, source].map((dir) => rm(dir, { recursive: true })))
 })

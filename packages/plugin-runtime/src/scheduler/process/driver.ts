@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import {
   type ContainerExit,
   conflict,
+  type Events,
   failed,
   notFound,
   type ProcessStream,
@@ -39,6 +40,7 @@ interface WorkloadRecord {
 export interface ProcessDriverOptions {
   dataDir: string
   db: Database
+  events: Pick<Events, 'publish'>
   artifacts: TreeArtifacts
   instance: string
   log: Logger
@@ -56,6 +58,7 @@ export async function createProcessDriver({
   dataDir,
   db,
   artifacts,
+  events,
   instance,
   log,
 }: ProcessDriverOptions): Promise<ProcessDriver> {
@@ -67,6 +70,17 @@ export async function createProcessDriver({
   const root = join(dataDir, 'workloads')
   await ensureDir(root)
   await clearLeftovers()
+
+  /** The same words as for containers: whoever watches workloads need not know the driver. */
+  function tell(
+    action: 'start' | 'die',
+    id: string,
+    spec: WorkloadSpec,
+    more: Record<string, string> = {},
+  ): void {
+    const attributes = { name: spec.name, app: spec.app, ...more }
+    events.publish({ Type: 'container', Action: action, Actor: { ID: id, Attributes: attributes } })
+  }
 
   /** Processes of a daemon that was killed are ended; one-offs of it are forgotten. */
   async function clearLeftovers(): Promise<void> {
@@ -143,11 +157,13 @@ export async function createProcessDriver({
             },
             processIdentity(event.pid),
           )
+          tell('start', id, spec)
           return
         }
         const { exit, restarting } = event
         change(id, { status: restarting ? 'restarting' : 'exited', exitCode: exit.exitCode, pid: 0 })
         if (!restarting && spec.oneOff) endOneOff(id)
+        tell('die', id, spec, { exitCode: String(exit.exitCode) })
       },
     }).catch((error: Error) => {
       throw failed(`${spec.name} could not be started: ${error.message}`, { cause: error })
@@ -248,7 +264,8 @@ export async function createProcessDriver({
       }),
     async wait(id): Promise<ContainerExit> {
       const supervisor = supervisors.get(id)
-      if (supervisor) return supervisor.ended
+      const restarting = records.get(id)?.workload.status === 'restarting'
+      if (supervisor && !restarting) return supervisor.nextExit
       return { exitCode: recordOf(id).workload.exitCode ?? 0 }
     },
     async logs(id, options) {

@@ -25,6 +25,8 @@ export interface Supervisor {
   readonly restartCount: number
   /** The end after the last restart. */
   readonly ended: Promise<ContainerExit>
+  /** The next end, whether it is started again or not. */
+  readonly nextExit: Promise<ContainerExit>
   /** Only with `attached`. */
   readonly stream: ProcessStream | undefined
   /** Ends it for good: the signal to the whole group, SIGKILL after the time. */
@@ -35,6 +37,7 @@ export interface Supervisor {
 export async function supervise(options: SupervisorOptions): Promise<Supervisor> {
   const log = createLogWriter(options.logFile)
   const ended = Promise.withResolvers<ContainerExit>()
+  let exited = Promise.withResolvers<ContainerExit>()
   const queue = options.attached
     ? createOutputQueue(
         () => child.stdout?.resume(),
@@ -75,6 +78,8 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
       return
     }
     options.onChange({ exit: { exitCode }, restarting: true })
+    exited.resolve({ exitCode })
+    exited = Promise.withResolvers<ContainerExit>()
     delay = nextDelay(delay, performance.now() - begun)
     timer = setTimeout(async () => {
       timer = undefined
@@ -91,6 +96,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
     log.close()
     options.onChange({ exit, restarting: false })
     queue?.end()
+    exited.resolve(exit)
     ended.resolve(exit)
   }
 
@@ -102,6 +108,9 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
       return restartCount
     },
     ended: ended.promise,
+    get nextExit() {
+      return exited.promise
+    },
     stream: queue && streamOf(queue, () => child),
     async stop(signal, timeoutMs) {
       stopping = true
