@@ -1,27 +1,10 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
-import type { ContainerCreate, ProcessStream } from '@kernel/contracts'
+import type { ContainerCreate } from '@kernel/contracts'
 import { containersSuite } from '@kernel/contracts/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ContainersService, createContainers } from './containers.ts'
-import { type Bench, createBench, lacking, runtimes } from './testing.ts'
-
-/** Collects what a stream brings, by stream. */
-async function collect(stream: ProcessStream): Promise<{ out: string; err: string }> {
-  const text = { out: '', err: '' }
-  for await (const { stream: number, data } of stream.output)
-    text[number === 1 ? 'out' : 'err'] += Buffer.from(data).toString('utf8')
-  return text
-}
-
-/** Waits until `check` holds; for what happens beside the test. */
-async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    if (await check()) return
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-  throw new Error(`never came: ${what}`)
-}
+import { type Bench, collect, createBench, lacking, runtimes, until } from './testing.ts'
 
 describe.skipIf(lacking() !== '').for(runtimes())('containers by $kind', { timeout: 60_000 }, (runtime) => {
   let bench: Bench

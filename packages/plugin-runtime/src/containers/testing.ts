@@ -3,7 +3,14 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
-import { type Digest, type EngineEvent, type Events, type ImageRunConfig, notFound } from '@kernel/contracts'
+import {
+  type Digest,
+  type EngineEvent,
+  type Events,
+  type ImageRunConfig,
+  notFound,
+  type ProcessStream,
+} from '@kernel/contracts'
 import type { Logger } from '@kernel/kernel'
 import { bindMount, createNetns, deleteNetns, umountIfMounted } from '@kernel/sys'
 import type { HostFacts, ImageRecord, ImageStore, Sandboxes, Snapshots, VolumeMounts } from '../parts.ts'
@@ -180,4 +187,21 @@ const quiet: Logger = {
   info: () => {},
   warn: (m) => console.warn(m),
   error: (m) => console.error(m),
+}
+
+/** Collects what a stream brings, by stream. */
+export async function collect(stream: ProcessStream): Promise<{ out: string; err: string }> {
+  const text = { out: '', err: '' }
+  for await (const { stream: number, data } of stream.output)
+    text[number === 1 ? 'out' : 'err'] += Buffer.from(data).toString('utf8')
+  return text
+}
+
+/** Waits until `check` holds; for what happens beside the test. */
+export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (await check()) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`never came: ${what}`)
 }
