@@ -20,12 +20,21 @@ for (const file of files) {
   if (/^(utils?|helpers?|common|misc)\./.test(name)) complaints.push(`${file}: the name says nothing`)
   if (!/^[a-z0-9.-]+$/.test(name)) complaints.push(`${file}: names are kebab-case`)
 }
+/** Lines of code: blank ones and comments make a file easier to read, not larger. */
+const codeLines = (text) =>
+  text
+    .replace(/^\s*\/\*\*?[\s\S]*?\*\/\s*$/gm, '')
+    .split('\n')
+    .filter((line) => !/^\s*(\/\/.*)?$/.test(line)).length
+
 const kernelLines = files
   .filter((file) => file.startsWith('packages/kernel/src/') && !file.endsWith('.test.ts'))
-  .reduce((sum, file) => sum + readFileSync(file, 'utf8').split('\n').length - 1, 0)
+  .reduce((sum, file) => sum + codeLines(readFileSync(file, 'utf8')), 0)
 if (kernelLines >= 1000)
-  complaints.push(`packages/kernel/src: ${kernelLines} lines; the kernel stays under 1,000`)
+  complaints.push(`packages/kernel/src: ${kernelLines} lines of code; the kernel stays under 1,000`)
 
 for (const complaint of complaints) console.error(complaint)
-console.log(`${files.length} files, ${complaints.length} complaints; the kernel has ${kernelLines} lines`)
+console.log(
+  `${files.length} files, ${complaints.length} complaints; the kernel has ${kernelLines} lines of code`,
+)
 process.exit(complaints.length === 0 ? 0 : 1)
