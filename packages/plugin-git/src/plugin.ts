@@ -17,7 +17,7 @@ import { ensureDir, openDatabase, removeTree, writeFileAtomic } from '@kernel/st
 import { writeAuthorizedKeys } from './access/authorized-keys.ts'
 import { createKeyStore } from './access/key-store.ts'
 import { createHandlers } from './command/handle.ts'
-import { type Config, configSchema } from './config.ts'
+import { configSchema } from './config.ts'
 import { branchHead } from './git/branch-head.ts'
 import { checkout, checkoutPrefix } from './git/checkout.ts'
 import type { CheckoutTools } from './git/checkout-tools.ts'
@@ -193,5 +193,3 @@ function greetingFor(user: string, address: ClientAddress): string {
     '',
   ].join('\n')
 }
-
-export type { Config }

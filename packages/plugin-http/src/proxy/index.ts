@@ -1,3 +1,4 @@
-export { type EdgeConfig, edgeConfig, settingsOf } from './config.ts'
-export { createEdge, type Edge, type EdgeOptions } from './edge.ts'
+/** The edge: listener threads that lead visitors to apps. @module */
+export { edgeConfig, settingsOf } from './config.ts'
+export { createEdge } from './edge.ts'
 export { edge } from './plugin.ts'

@@ -9,7 +9,7 @@ import type { ImageStore } from '../parts.ts'
 import { baseImageContents, type Part, recipe } from './contents.ts'
 import { layDown } from './lay-down.ts'
 
-export { appUser, staticServerFile } from './contents.ts'
+export { staticServerFile } from './contents.ts'
 /** Under this name builders find it. */
 export const baseImageRef = 'kernel/base:latest'
 

@@ -1,7 +1,7 @@
 /** The containers that exist: in memory for reading, in SQLite for good. @module */
 import { conflict, invalid, notFound } from '@kernel/contracts'
 import { type Collection, collection, type Database } from '@kernel/state'
-import { type ContainerRecord, shortId } from './record.ts'
+import type { ContainerRecord } from './record.ts'
 
 /** What is left to be cleaned up of a removed container; written in the same commit that removes it. */
 export interface Garbage {
@@ -89,9 +89,4 @@ export function createRegistry(db: Database): Registry {
 /** `container abc... is not running`, the 409 of exec, kill, pause and their kin. */
 export function notRunning(record: ContainerRecord): Error {
   return conflict(`container ${record.id} is not running`)
-}
-
-/** For events and messages: the name a person knows it by. */
-export function label(record: ContainerRecord): string {
-  return `${record.name} (${shortId(record.id)})`
 }

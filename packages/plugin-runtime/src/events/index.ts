@@ -1,2 +1,2 @@
 /** The event stream: live, with replay of what was kept. @module */
-export { createEvents, type EventsOptions } from './events.ts'
+export { createEvents } from './events.ts'

@@ -2,4 +2,4 @@
 export { createArtifacts } from './artifacts.ts'
 export { createContainerDriver } from './container-driver.ts'
 export { createTreeArtifacts } from './process/artifacts.ts'
-export { createProcessDriver, type ProcessDriver } from './process/driver.ts'
+export { createProcessDriver } from './process/driver.ts'

@@ -1,2 +1,2 @@
 /** Volumes: named and anonymous ones, host folders, tmpfs. @module */
-export { createVolumes, type VolumesOptions } from './volumes.ts'
+export { createVolumes } from './volumes.ts'
