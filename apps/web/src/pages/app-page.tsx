@@ -110,7 +110,7 @@ function Releases({ app, releases, onDone }: { app: string; releases: ReleaseInf
                     disabled={release.pruned === true || state.busy !== undefined}
                     onClick={() => rollBack(release.id)}
                   >
-                    {state.busy === release.id ? 'Rolling back…' : 'Roll back to'}
+                    {state.busy === release.id ? 'Rolling back…' : 'Roll back'}
                   </button>
                 )}
               </td>

@@ -21,6 +21,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
   return (
     <form class="sign-in" onSubmit={submit}>
       <h1>kernel</h1>
+      <input type="text" name="username" autocomplete="username" value="kernel" hidden readOnly />
       <label for="token">Token</label>
       <input id="token" name="token" type="password" autocomplete="current-password" required />
       <p class="quiet">
