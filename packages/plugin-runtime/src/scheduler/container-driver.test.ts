@@ -35,17 +35,40 @@ describe.runIf(!reason)('keeps the contract of the scheduler', () => {
   }
   for (const { name, run } of schedulerSuite(make)) it(name, run, 60_000)
 
-  it('lets workloads find each other by name and process type', async () => {
-    const driver = open()
+  async function buildBase(driver: ReturnType<typeof open>): Promise<string> {
     const plan = {
       builder: 'test',
       dockerfile: { text: 'FROM kernel/base:latest\n' },
       processes: {},
     }
-    const { ref } = await driver.build(
-      { app: 'a', buildId: 'b', dir: runtime.dataDir, plan, secretEnv: {} },
-      () => {},
-    )
+    const request = { app: 'a', buildId: 'b', dir: runtime.dataDir, plan, secretEnv: {} }
+    return (await driver.build(request, () => {})).ref
+  }
+
+  it('gives a one-off a terminal of its size from the start', async () => {
+    const driver = open()
+    const ref = await buildBase(driver)
+    const { id } = await driver.start({
+      app: 'blog',
+      releaseId: 'v1',
+      processType: 'run',
+      index: 1,
+      name: 'blog.run.1',
+      artifact: ref,
+      env: {},
+      command: ['stty', 'size'],
+      oneOff: { tty: true, rows: 33, columns: 91 },
+    })
+    let text = ''
+    for await (const { data } of (await driver.attach(id)).output) text += Buffer.from(data).toString()
+    expect(text).toBe('33 91\r\n')
+    await expect.poll(async () => (await driver.list()).length).toBe(0)
+    await driver.removeArtifact(ref)
+  })
+
+  it('lets workloads find each other by name and process type', async () => {
+    const driver = open()
+    const ref = await buildBase(driver)
     const spec = { app: 'blog', releaseId: 'v1', processType: 'web', index: 1, artifact: ref, env: {} }
     const serve =
       'mkdir -p /tmp/www && echo found > /tmp/www/index.html && exec httpd -f -p $PORT -h /tmp/www'

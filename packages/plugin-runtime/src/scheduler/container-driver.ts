@@ -275,6 +275,8 @@ function toContainer(spec: WorkloadSpec, init: boolean): ContainerCreate {
     HostConfig: {
       NetworkMode: appNetwork,
       AutoRemove: oneOff !== undefined,
+      // From the start: a program may ask for it before anybody could tell it later.
+      ...(oneOff?.rows && oneOff.columns ? { ConsoleSize: [oneOff.rows, oneOff.columns] } : {}),
       RestartPolicy: { Name: restart?.policy ?? 'no', MaximumRetryCount: restart?.maxRetries ?? 0 },
       Init: init,
       SecurityOpt: ['no-new-privileges'],
