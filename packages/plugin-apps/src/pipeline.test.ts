@@ -109,7 +109,17 @@ describe('a push', () => {
     expect(textOf(lines)).toContain('"plan" is unknown')
   })
 
-  it('makes the defaults and the formation of app.json count at the first deploy only', async () => {
+  it('scales a type that a later push adds as app.json says', async () => {
+    await plugin.push('hello', tree())
+    const files = {
+      Procfile: 'web: node server.js\nworker: node worker.js\n',
+      'app.json': JSON.stringify({ formation: { worker: { quantity: 1 } } }),
+    }
+    await plugin.push('hello', tree({ content: '2' }, files))
+    await until('the switch', () => world.scheduler.running('hello').join() === 'web.1@v2,worker.1@v2')
+  })
+
+  it('makes the defaults and the formation of app.json count as long as nothing else was set', async () => {
     const appJson = {
       env: { GREETING: 'hi', TOKEN: { generator: 'secret' }, MAYBE: { required: false } },
       formation: { web: { quantity: 2 }, worker: { quantity: 1 } },

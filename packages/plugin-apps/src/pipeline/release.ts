@@ -55,15 +55,13 @@ export function nextRelease(
   }
 }
 
-/** What the owner set; else, at the first deploy, what app.json says; else web=1 and the others 0. */
+/** What the owner set, or an earlier release had; else what app.json says; else web=1 and the others 0. */
 export function scaleFor(
   app: AppRecord,
   procfile: Record<string, string>,
   formation: AppJson['formation'] = {},
 ): Record<string, number> {
-  const first = app.current === undefined
-  const count = (type: string) =>
-    app.scale[type] ?? (first ? formation[type]?.quantity : undefined) ?? (type === 'web' ? 1 : 0)
+  const count = (type: string) => app.scale[type] ?? formation[type]?.quantity ?? (type === 'web' ? 1 : 0)
   return Object.fromEntries(processTypes(procfile).map((type) => [type, count(type)]))
 }
 
