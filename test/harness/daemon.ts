@@ -201,6 +201,15 @@ export class Daemon {
     )
   }
 
+  /** A line of shell in a pseudo terminal, as `script` makes one. */
+  inTerminal(line: string, options: RunOptions = {}): Promise<Ran> {
+    return run('script', ['-qec', line, '/dev/null'], {
+      env: { ...this.env, SHELL: '/bin/sh', TERM: 'xterm' },
+      cwd: this.dir,
+      ...options,
+    })
+  }
+
   /** Where visitors find an app. */
   url(app: string): string {
     return `http://${app}.e2e.test:${this.ports.http}/`
