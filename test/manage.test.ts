@@ -45,14 +45,19 @@ describe.skipIf(lacksContainers('commands for apps'))('an app that runs', () => 
   async function changes(before: string, after: string, work: () => Promise<unknown>): Promise<void> {
     const { seen } = await visitDuring(lab.daemon.url('shop'), work)
     const answers = [...new Set([`200 ${before}`, `200 ${after}`])]
-    for (const visitor of seen) expect(visitor).toEqual({ requests: expect.any(Number), answers, failures: [] })
+    for (const visitor of seen)
+      expect(visitor).toEqual({ requests: expect.any(Number), answers, failures: [] })
   }
 
   it('takes in what is configured, without a failed request', async () => {
     const { daemon } = lab
-    await changes('one nobody', 'one sales', () => daemon.kernel(['config:set', 'shop', 'TEAM=sales', 'DEBUG=1']))
+    await changes('one nobody', 'one sales', () =>
+      daemon.kernel(['config:set', 'shop', 'TEAM=sales', 'DEBUG=1']),
+    )
     expect((await daemon.kernel(['config:get', 'shop', 'TEAM'])).stdout).toBe('sales\n')
-    await changes('one sales', 'one sales', () => daemon.kernel(['config:set', '--no-restart', 'shop', 'TEAM=support']))
+    await changes('one sales', 'one sales', () =>
+      daemon.kernel(['config:set', '--no-restart', 'shop', 'TEAM=support']),
+    )
     await changes('one sales', 'one support', () => daemon.kernel(['config:unset', 'shop', 'DEBUG']))
     expect((await daemon.kernel(['config:get', 'shop', 'DEBUG'], { code: 3 })).stdout).toBe('')
     await changes('one support', 'one nobody', () => daemon.kernel(['config:clear', 'shop']))
@@ -64,7 +69,15 @@ describe.skipIf(lacksContainers('commands for apps'))('an app that runs', () => 
     const encoded = Buffer.from(value).toString('base64')
     await daemon.kernel(['config:set', '--encoded', 'shop', `LETTER=${encoded}`])
     expect(await daemon.json(['config:show', 'shop'])).toEqual({ LETTER: value })
-    const ran = await daemon.kernel(['run', '-e', 'MORE=x y', 'shop', 'node', '-p', 'process.env.MORE + process.env.LETTER'])
+    const ran = await daemon.kernel([
+      'run',
+      '-e',
+      'MORE=x y',
+      'shop',
+      'node',
+      '-p',
+      'process.env.MORE + process.env.LETTER',
+    ])
     expect(ran.stdout).toBe(`x y${value}\n`)
     await daemon.kernel(['config:unset', '--no-restart', 'shop', 'LETTER'])
   })
@@ -171,12 +184,16 @@ describe.skipIf(lacksContainers('commands for apps'))('an app that runs', () => 
     const input = 'line\n'.repeat(50_000)
     const cat = await daemon.kernel(['run', 'shop', 'cat'], { input })
     expect(cat.stdout === input).toBe(true)
-    const both = await daemon.kernel(['run', 'shop', 'sh', '-c', 'echo out; echo err >&2; exit 7'], { code: 7 })
+    const both = await daemon.kernel(['run', 'shop', 'sh', '-c', 'echo out; echo err >&2; exit 7'], {
+      code: 7,
+    })
     expect([both.stdout, both.stderr]).toEqual(['out\n', 'err\n'])
     await daemon.kernel(['run', 'shop', 'no-such-program'], { code: 127 })
     expect((await daemon.kernel(['run', 'shop', 'sh', '-c', 'echo $TEAM'])).stdout).toBe('first\n')
     const [web] = await processes()
-    expect((await daemon.kernel(['enter', 'shop', 'web.1', 'hostname'])).stdout.trim()).toBe(await page('host'))
+    expect((await daemon.kernel(['enter', 'shop', 'web.1', 'hostname'])).stdout.trim()).toBe(
+      await page('host'),
+    )
     await daemon.kernel(['enter', 'shop', 'web.1', 'sh', '-c', 'exit 9'], { code: 9 })
     await daemon.kernel(['enter', 'shop', 'web.7', 'true'], { code: 3 })
     expect((await processes())[0]?.workloadId).toBe(web?.workloadId)
@@ -235,6 +252,7 @@ describe.skipIf(lacksContainers('commands for apps'))('an app that runs', () => 
 
   it('is told of over SSH as on the machine itself, byte for byte', async () => {
     const { daemon } = lab
+    // Ages are told in seconds; both have to be asked within one.
     for (const command of [
       ['apps:list'],
       ['apps:report', 'shop'],
@@ -247,9 +265,11 @@ describe.skipIf(lacksContainers('commands for apps'))('an app that runs', () => 
       ['apps:frobnicate'],
       ['help'],
     ])
-      // Ages are told in seconds; both have to be asked within one.
       await eventually(async () => {
-        const [here, there] = await Promise.all([daemon.kernel(command, { code: 'any' }), daemon.ssh(command)])
+        const [here, there] = await Promise.all([
+          daemon.kernel(command, { code: 'any' }),
+          daemon.ssh(command),
+        ])
         expect({ command, ...there, output: '' }).toEqual({ command, ...here, output: '' })
       })
     const refused = await daemon.ssh(['doctor'])
@@ -283,11 +303,20 @@ describe.skipIf(lacksContainers('commands for apps'))('an app that runs', () => 
   it('has a terminal of the size of the user’s', async () => {
     const { daemon } = lab
     const words = (args: string[]) => args.map((arg) => `'${arg}'`).join(' ')
-    const ssh = words(['ssh', '-tt', ...daemon.key.sshArgs, '-p', String(daemon.ports.ssh), 'kernel@127.0.0.1'])
+    const ssh = words([
+      'ssh',
+      '-tt',
+      ...daemon.key.sshArgs,
+      '-p',
+      String(daemon.ports.ssh),
+      'kernel@127.0.0.1',
+    ])
     for (const command of [words(kernelCommand()), ssh]) {
       const { stdout } = await daemon.inTerminal(`stty rows 33 cols 91; ${command} run shop stty size`)
       expect(stdout).toMatch(/33 91\r+$/m)
-      const entered = await daemon.inTerminal(`stty rows 20 cols 70; ${command} enter shop web.1 sh -c 'tty; stty size'`)
+      const entered = await daemon.inTerminal(
+        `stty rows 20 cols 70; ${command} enter shop web.1 sh -c 'tty; stty size'`,
+      )
       expect(entered.stdout).toMatch(/\/dev\/pts\/\d+\r+\n20 70\r+$/m)
     }
   })
