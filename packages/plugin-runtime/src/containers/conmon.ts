@@ -29,7 +29,6 @@ export interface ConmonExec {
   execId: string
   /** Folder of this exec, with the process as `process.json`. */
   bundle: string
-  exitDir: string
   stdin: boolean
 }
 
@@ -97,7 +96,8 @@ export function conmonExec(conmon: string, runtime: OciRuntime, exec: ConmonExec
       '--exec-attach',
       '-t',
     ],
-    ...['--exec-process-spec', join(bundle, 'process.json'), '--exit-dir', exec.exitDir],
+    // No exit dir: conmon names the file after the container, which would seem to have ended.
+    ...['--exec-process-spec', join(bundle, 'process.json')],
     ...['-p', join(bundle, 'pidfile'), '-l', 'none'],
     ...(exec.stdin ? ['-i', '--leave-stdin-open'] : []),
   ]

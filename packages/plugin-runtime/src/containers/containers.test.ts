@@ -303,6 +303,9 @@ describe.skipIf(lacking() !== '').for(runtimes())('containers by $kind', { timeo
     await stream.write(Buffer.from('it\n'))
     expect((await collect(stream)).out).toContain('20 70\r\ngot it\r\n')
     expect((await containers.execInspect(exec)).ExitCode).toBe(7)
+    expect((await containers.inspect(id)).State.Running).toBe(true)
+    await containers.stop(id, { timeoutSec: 0 })
+    expect((await containers.inspect(id)).State.ExitCode).toBe(137)
   })
 
   test('pauses', async () => {

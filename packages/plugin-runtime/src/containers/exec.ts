@@ -116,7 +116,6 @@ export function createExecs(engine: Engine): Execs {
       containerId: record.id,
       execId: exec.id,
       bundle: dir,
-      exitDir: engine.dirs.exits,
       stdin,
     })
     const console = createConsole({ tty: true, stdin, stdinOnce: false })
@@ -138,7 +137,6 @@ export function createExecs(engine: Engine): Execs {
         finish(exec, record, { exitCode: why.exitCode, error: complaint })
       } finally {
         console.end()
-        engine.exits.clear(exec.id)
       }
     })()
     if (!attach) {
