@@ -25,6 +25,7 @@ process.on('SIGTERM', () => server.close(() => process.exit(0)))
 
 interface Process {
   name: string
+  status: string
   workloadId: string
 }
 
@@ -303,21 +304,17 @@ describe.skipIf(lacksContainers('commands for apps'))('an app that runs', () => 
   it('has a terminal of the size of the user’s', async () => {
     const { daemon } = lab
     const words = (args: string[]) => args.map((arg) => `'${arg}'`).join(' ')
-    const ssh = words([
-      'ssh',
-      '-tt',
-      ...daemon.key.sshArgs,
-      '-p',
-      String(daemon.ports.ssh),
-      'kernel@127.0.0.1',
-    ])
-    for (const command of [words(kernelCommand()), ssh]) {
-      const { stdout } = await daemon.inTerminal(`stty rows 33 cols 91; ${command} run shop stty size`)
-      expect(stdout).toMatch(/33 91\r+$/m)
-      const entered = await daemon.inTerminal(
-        `stty rows 20 cols 70; ${command} enter shop web.1 sh -c 'tty; stty size'`,
-      )
+    const ssh = ['ssh', '-tt', ...daemon.key.sshArgs, '-p', String(daemon.ports.ssh), 'kernel@127.0.0.1']
+    const local = (...args: string[]) => words([...kernelCommand(), ...args])
+    // SSH sends one text, which is split into words again at the other end.
+    const remote = (...args: string[]) => words([...ssh, words(args).replaceAll("'", '"')])
+    for (const kernel of [local, remote]) {
+      const run = await daemon.inTerminal(`stty rows 33 cols 91; ${kernel('run', 'shop', 'stty', 'size')}`)
+      expect(run.stdout).toMatch(/33 91\r+$/m)
+      const look = kernel('enter', 'shop', 'web.1', 'sh', '-c', 'tty; stty size')
+      const entered = await daemon.inTerminal(`stty rows 20 cols 70; ${look}`)
       expect(entered.stdout).toMatch(/\/dev\/pts\/\d+\r+\n20 70\r+$/m)
+      expect((await processes())[0]?.status).toBe('running')
     }
   })
 
