@@ -308,6 +308,7 @@ export async function createProcessDriver({
     listArtifacts: () => artifacts.list(),
     async close() {
       await Promise.all([...records.keys()].map((id) => mutex.run(id, () => stop(id, { timeoutSec: 10 }))))
+      limits.close()
     },
   }
 }

@@ -1,5 +1,5 @@
 /** Limits for host processes, where the host lets this user set them: cgroup v2 below the daemon's own group. @module */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface Limits {
@@ -14,14 +14,15 @@ export interface LimitGroups {
   /** Makes the group; answers what puts a process in, or undefined where nothing is limited. */
   create(id: string, limits: Limits): ((pid: number) => void) | undefined
   remove(id: string): void
+  /** Removes the group of the daemon, where nothing is left in it. */
+  close(): void
 }
 
 /** Looks at once whether a group can be made and limited, by doing it. */
-export function createLimitGroups(instance: string): LimitGroups {
-  const parent = delegatedGroup()
-  const reason = parent ? tryOut(join(parent, `kernel-${instance}`)) : 'this user has no cgroup v2 of its own'
-  if (!parent || reason) return { reason: reason ?? 'no cgroup', create: () => undefined, remove: () => {} }
-  const base = join(parent, `kernel-${instance}`)
+export function createLimitGroups(instance: string, parent = ownGroup()): LimitGroups {
+  const base = parent && join(parent, `kernel-${instance}`)
+  const reason = base ? tryOut(base) : 'this machine has no cgroup v2 here, or not v2 alone'
+  if (!base || reason) return { reason, create: () => undefined, remove() {}, close() {} }
   return {
     create(id, { memory, cpus, pids }) {
       if (!memory && !cpus && !pids) return undefined
@@ -32,22 +33,28 @@ export function createLimitGroups(instance: string): LimitGroups {
       if (pids) writeFileSync(join(group, 'pids.max'), String(pids))
       return (pid) => writeFileSync(join(group, 'cgroup.procs'), String(pid))
     },
-    remove(id) {
-      try {
-        rmdirSync(join(base, id))
-      } catch {
-        // It never had one, or a process of it is still ending: an empty group costs nothing.
-      }
-    },
+    // It never had one, or a process of it is still ending: an empty group costs nothing.
+    remove: (id) => removeGroup(join(base, id)),
+    close: () => removeGroup(base),
   }
 }
 
-function delegatedGroup(): string | undefined {
+function removeGroup(path: string): void {
+  try {
+    rmdirSync(path)
+  } catch {
+    // It is not there, or in use.
+  }
+}
+
+/** This process's group, where /sys/fs/cgroup is v2. On a hybrid host it is a folder of tmpfs, which limits nothing. */
+function ownGroup(): string | undefined {
   try {
     const line = readFileSync('/proc/self/cgroup', 'utf8')
       .split('\n')
       .find((each) => each.startsWith('0::'))
-    return line ? join('/sys/fs/cgroup', line.slice(3)) : undefined
+    const path = line && join('/sys/fs/cgroup', line.slice(3))
+    return path && existsSync(join(path, 'cgroup.controllers')) ? path : undefined
   } catch {
     return undefined
   }
@@ -56,14 +63,11 @@ function delegatedGroup(): string | undefined {
 function tryOut(base: string): string | undefined {
   try {
     mkdirSync(base, { recursive: true })
-    writeFileSync(join(base, 'cgroup.subtree_control'), '+memory +cpu +pids')
+    // Never makes the file: a folder without it is no group.
+    writeFileSync(join(base, 'cgroup.subtree_control'), '+memory +cpu +pids', { flag: 'r+' })
     return undefined
   } catch (error) {
-    try {
-      rmdirSync(base)
-    } catch {
-      // It could not be made.
-    }
+    removeGroup(base)
     return (error as Error).message
   }
 }
