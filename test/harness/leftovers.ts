@@ -1,6 +1,6 @@
 /** What a daemon may leave on the machine, looked for from outside; and how to get rid of it after a failure. @module */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram } from './host.ts'
 import { run } from './run.ts'
@@ -70,14 +70,17 @@ function readDir(path: string): string[] {
   }
 }
 
-/** Processes that name a folder of the daemon on their command line: itself, its conmon's, its runtimes. */
+/** Processes that name a folder of the daemon on their command line (its conmon's, its runtimes), or work in one. */
 function processesWith(...folders: string[]): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((pid) => {
       try {
         const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
-        return folders.some((folder) => line.includes(folder)) ? [`${pid} ${line.slice(0, 200)}`] : []
+        const at = readlinkSync(`/proc/${pid}/cwd`)
+        return folders.some((folder) => line.includes(folder) || at.startsWith(folder))
+          ? [`${pid} ${line.slice(0, 200)}`]
+          : []
       } catch {
         return []
       }
