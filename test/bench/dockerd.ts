@@ -53,7 +53,9 @@ export async function startDockerd(): Promise<Peer | undefined> {
   async function stop(): Promise<void> {
     if (!ended) {
       daemon.kill('SIGTERM')
+      const late = setTimeout(() => daemon.kill('SIGKILL'), 20_000)
       while (!ended) await sleep(50)
+      clearTimeout(late)
     }
     spawnSync('ip', ['link', 'delete', bridge])
     for (const line of execFileSync('cat', ['/proc/mounts'], { encoding: 'utf8' }).split('\n').reverse()) {
