@@ -110,7 +110,7 @@ describe('a push', () => {
   })
 
   it('scales a type that a later push adds as app.json says', async () => {
-    await plugin.push('hello', tree())
+    await plugin.push('hello', tree({}, { Procfile: 'web: node server.js\n' }))
     const files = {
       Procfile: 'web: node server.js\nworker: node worker.js\n',
       'app.json': JSON.stringify({ formation: { worker: { quantity: 1 } } }),
