@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import type { ReadStream, WriteStream } from 'node:tty'
 import type { FrameStream } from '../client/frames.ts'
 import { type Invocation, text } from '../command.ts'
+import { rawTerminal } from './raw-terminal.ts'
 
 export interface Terminal {
   rows: number
@@ -80,8 +81,7 @@ export async function attach(
 ): Promise<number> {
   const { stdin, stdout, stderr } = process
   const stopResize = tty?.onResize((rows, columns) => stream.resize(rows, columns))
-  const raw = tty !== undefined && stdin.isTTY
-  if (raw) (stdin as ReadStream).setRawMode(true)
+  const restore = tty !== undefined && stdin.isTTY ? rawTerminal(stdin as ReadStream) : undefined
   const onInterrupt = () => stream.close()
   call.signal.addEventListener('abort', onInterrupt)
   void pumpInput(stdin, stream)
@@ -95,7 +95,7 @@ export async function attach(
   } finally {
     call.signal.removeEventListener('abort', onInterrupt)
     stopResize?.()
-    if (raw) (stdin as ReadStream).setRawMode(false)
+    restore?.()
     stdin.destroy()
   }
 }
