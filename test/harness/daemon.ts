@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { request } from 'node:http'
@@ -27,6 +28,8 @@ export interface DaemonOptions {
   args?: string[]
   /** Content of a config file; it is named on the command line. */
   config?: object
+  /** npm packages that lie beside the config file: name -> folder. */
+  packages?: Record<string, string>
   /** The user to run as; the daemon's folder is theirs. */
   uid?: number
   env?: Record<string, string>
@@ -78,6 +81,10 @@ export class Daemon {
       mkdirSync(daemon.dataDir, { mode: 0o700 })
       for (const path of [dir, daemon.dataDir]) chownSync(path, options.uid, options.uid)
     }
+    for (const [name, folder] of Object.entries(options.packages ?? {})) {
+      mkdirSync(join(dir, 'node_modules'), { recursive: true })
+      symlinkSync(folder, join(dir, 'node_modules', name))
+    }
     if (options.config) writeFileSync(join(dir, 'kernel.json'), JSON.stringify(options.config))
     try {
       await daemon.start()
@@ -127,15 +134,12 @@ export class Daemon {
       ...(uid !== undefined && { uid, gid: uid }),
     })
     closeSync(log)
-    await until(
-      'the daemon answers /_ping',
-      () => (this.ended ? Promise.reject(new Error('it has ended')) : this.ping()),
-      {
-        within: 60_000,
-      },
-    ).catch((error) => {
-      throw new Error(`${error.message}\n${this.logTail(12)}`)
-    })
+    try {
+      await until('the daemon answers /_ping', () => this.ended || this.ping(), { within: 60_000 })
+      if (this.ended) throw new Error('The daemon has ended')
+    } catch (error) {
+      throw new Error(`${(error as Error).message}:\n${this.logTail(12)}`)
+    }
   }
 
   get ended(): boolean {
