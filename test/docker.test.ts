@@ -1,483 +1,258 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { busyboxArchive, dockerCommand, Registry } from './harness/docker.ts'
+import Docker from 'dockerode'
+import { describe, expect, it } from 'vitest'
+import { dockerCommand } from './harness/docker.ts'
 import { lacks, lacksContainers } from './harness/host.ts'
-import { freePorts } from './harness/ports.ts'
-import type { Ran, RunOptions } from './harness/run.ts'
 import { eventually, until } from './harness/until.ts'
-import { useDaemon } from './harness/use-daemon.ts'
-import { fetchPage } from './harness/visitor.ts'
+import { image, useDocker } from './harness/use-docker.ts'
 
-const image = 'busybox:e2e'
-const idOf = (build: string) => /^Successfully built ([0-9a-f]{12})$/m.exec(build)?.[1]
+const lacking = lacksContainers('the Docker API') || lacks('the docker command line', 'docker', 'busybox')
 
-describe.skipIf(lacksContainers('the Docker API') || lacks('the docker command line', 'docker', 'busybox'))(
-  'the docker command line',
-  () => {
-    const lab = useDaemon()
-    const docker = (...args: string[]): Promise<Ran> => lab.daemon.docker(args)
-    /** One that has to work; answers what it printed, without the last line end. */
-    async function ok(args: string[], options: RunOptions = {}): Promise<string> {
-      const { code, stdout, output } = await lab.daemon.docker(args, options)
-      expect(code, `docker ${args.join(' ')}: ${output}`).toBe(0)
-      return stdout.trimEnd()
-    }
+describe.skipIf(lacking)('the docker command line', () => {
+  const { lab, docker, ok } = useDocker()
 
-    beforeAll(async () => {
-      const archive = await busyboxArchive(lab.daemon.dir, image)
-      expect(await ok(['load', '-i', archive])).toBe(`Loaded image: ${image}`)
+  it('finds the engine', async () => {
+    const [api, os] = (await ok(['version', '--format', '{{.Server.APIVersion}} {{.Server.Os}}'])).split(' ')
+    expect([Number(api) >= 1.44, os]).toEqual([true, 'linux'])
+    expect(
+      await ok(['info', '--format', '{{.ServerVersion}} {{.Swarm.LocalNodeState}} {{.DockerRootDir}}']),
+    ).toMatch(new RegExp(` inactive ${lab.daemon.dataDir}$`))
+    expect(await ok(['images', '--format', '{{.Repository}}:{{.Tag}}'])).toContain(image)
+    expect(await ok(['ps', '-q'])).toBe('')
+  })
+
+  it('runs a container to its end and removes it', async () => {
+    expect(await docker('run', '--rm', image, 'echo', 'hi')).toMatchObject({
+      code: 0,
+      stdout: 'hi\n',
+      stderr: '',
     })
+    const both = await docker('run', '--rm', image, 'sh', '-c', 'echo out; echo err >&2; exit 3')
+    expect(both).toMatchObject({ code: 3, stdout: 'out\n', stderr: 'err\n' })
+    expect(await ok(['ps', '-aq'])).toBe('')
+  })
 
-    it('finds the engine', async () => {
-      const [api, os] = (await ok(['version', '--format', '{{.Server.APIVersion}} {{.Server.Os}}'])).split(
-        ' ',
-      )
-      expect([Number(api) >= 1.44, os]).toEqual([true, 'linux'])
-      expect(
-        await ok(['info', '--format', '{{.ServerVersion}} {{.Swarm.LocalNodeState}} {{.DockerRootDir}}']),
-      ).toMatch(new RegExp(` inactive ${lab.daemon.dataDir}$`))
-      expect(await ok(['images', '--format', '{{.Repository}}:{{.Tag}}'])).toContain(image)
-      expect(await ok(['ps', '-q'])).toBe('')
+  it('follows the log of a container in the background, and looks into it', async () => {
+    const id = await ok([
+      ...['run', '-d', '--name', 'ticker', '--label', 'team=sales', image],
+      ...['sh', '-c', 'n=0; while [ $n -lt 200 ]; do n=$((n+1)); echo tick $n; sleep 0.05; done'],
+    ])
+    expect(id).toMatch(/^[0-9a-f]{64}$/)
+    const follower = spawn(dockerCommand(), ['logs', '-f', 'ticker'], { env: lab.daemon.env })
+    const seen: string[] = []
+    createInterface({ input: follower.stdout }).on('line', (line) => seen.push(line))
+    await until('ten lines', () => seen.length >= 10)
+    const ended = once(follower, 'close')
+    await ok(['stop', '-t', '0', 'ticker'])
+    await ended
+    expect(seen.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, n) => `tick ${n + 1}`))
+    expect((await ok(['logs', 'ticker'])).split('\n')).toEqual(seen)
+    expect(await ok(['logs', '--tail', '1', '-t', 'ticker'])).toMatch(
+      /^\d{4}-\d\d-\d\dT[\d:]+\.\d{9}Z tick \d+$/,
+    )
+    const format = '{{.Name}} {{.State.Status}} {{.Config.Labels.team}} {{.Path}} {{index .Args 0}}'
+    expect(await ok(['inspect', '-f', format, id.slice(0, 12)])).toBe('/ticker exited sales sh -c')
+    expect(await ok(['ps', '-a', '--filter', 'label=team=sales', '--format', '{{.Names}}'])).toBe('ticker')
+    expect(await ok(['rm', 'ticker'])).toBe('ticker')
+    expect((await docker('inspect', 'ticker')).stderr).toMatch(/[Nn]o such object: ticker/)
+  })
+
+  it('runs commands in a container', async () => {
+    await ok(['run', '-d', '--name', 'host', image, 'sleep', '600'])
+    expect(await docker('exec', 'host', 'sh', '-c', 'echo out; echo err >&2; exit 5')).toMatchObject({
+      code: 5,
+      stdout: 'out\n',
+      stderr: 'err\n',
     })
-
-    it('runs a container to its end and removes it', async () => {
-      expect(await docker('run', '--rm', image, 'echo', 'hi')).toMatchObject({
-        code: 0,
-        stdout: 'hi\n',
-        stderr: '',
-      })
-      const both = await docker('run', '--rm', image, 'sh', '-c', 'echo out; echo err >&2; exit 3')
-      expect(both).toMatchObject({ code: 3, stdout: 'out\n', stderr: 'err\n' })
-      expect(await ok(['ps', '-aq'])).toBe('')
-    })
-
-    it('pulls from a registry what it has pushed there', async ({ skip }) => {
-      if (lacks('pull and push', 'docker-registry')) return skip()
-      const registry = await Registry.open(lab.daemon.dir)
-      const remote = `${registry.address}/team/busybox:v1`
-      try {
-        await ok(['tag', image, remote])
-        const pushed = await ok(['push', remote])
-        const digest = /^v1: digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(pushed)?.[1]
-        expect(digest, pushed).toBeDefined()
-        await ok(['rmi', remote])
-        const pulled = await ok(['pull', remote])
-        expect(pulled).toContain(`Digest: ${digest}`)
-        expect(pulled).toContain(`Status: Downloaded newer image for ${remote}`)
-        expect(await ok(['pull', remote])).toContain(`Status: Image is up to date for ${remote}`)
-        expect(
-          await ok(['run', '--rm', `${registry.address}/team/busybox@${digest}`, 'echo', 'pulled']),
-        ).toBe('pulled')
-        const missing = await docker('pull', `${registry.address}/team/nothing:v1`)
-        expect([missing.code, missing.stderr]).toEqual([
-          1,
-          expect.stringMatching(/not found|manifest unknown/),
-        ])
-        // A run pulls what is not there.
-        await ok(['rmi', '-f', remote])
-        const run = await docker('run', '--rm', remote, 'echo', 'again')
-        expect(run).toMatchObject({ code: 0, stdout: 'again\n' })
-        expect(run.stderr).toContain(`Unable to find image '${remote}' locally`)
-        await ok(['rmi', remote])
-      } finally {
-        registry.close()
-      }
-    })
-
-    it('follows the log of a container in the background, and looks into it', async () => {
-      const id = await ok([
-        ...['run', '-d', '--name', 'ticker', '--label', 'team=sales', image],
-        ...['sh', '-c', 'n=0; while [ $n -lt 200 ]; do n=$((n+1)); echo tick $n; sleep 0.05; done'],
-      ])
-      expect(id).toMatch(/^[0-9a-f]{64}$/)
-      const follower = spawn(dockerCommand(), ['logs', '-f', 'ticker'], { env: lab.daemon.env })
-      const seen: string[] = []
-      createInterface({ input: follower.stdout }).on('line', (line) => seen.push(line))
-      await until('ten lines', () => seen.length >= 10)
-      await ok(['stop', '-t', '0', 'ticker'])
-      await once(follower, 'close')
-      expect(seen.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, n) => `tick ${n + 1}`))
-      expect((await ok(['logs', 'ticker'])).split('\n')).toEqual(seen)
-      expect(await ok(['logs', '--tail', '1', '-t', 'ticker'])).toMatch(
-        /^\d{4}-\d\d-\d\dT[\d:]+\.\d{9}Z tick \d+$/,
-      )
-      const format = '{{.Name}} {{.State.Status}} {{.Config.Labels.team}} {{.Path}} {{index .Args 0}}'
-      expect(await ok(['inspect', '-f', format, id.slice(0, 12)])).toBe('/ticker exited sales sh -c')
-      expect(await ok(['ps', '-a', '--filter', 'label=team=sales', '--format', '{{.Names}}'])).toBe('ticker')
-      expect(await ok(['rm', 'ticker'])).toBe('ticker')
-      expect((await docker('inspect', 'ticker')).stderr).toMatch(/[Nn]o such object: ticker/)
-    })
-
-    it('runs commands in a container', async () => {
-      await ok(['run', '-d', '--name', 'host', image, 'sleep', '600'])
-      expect(await docker('exec', 'host', 'sh', '-c', 'echo out; echo err >&2; exit 5')).toMatchObject({
-        code: 5,
-        stdout: 'out\n',
-        stderr: 'err\n',
-      })
-      const input = 'input\n'.repeat(100_000)
-      expect((await ok(['exec', '-i', 'host', 'cat'], { input })) === input.trimEnd()).toBe(true)
-      expect(
-        await ok([
-          'exec',
-          '-e',
-          'A=b c',
-          '-w',
-          '/tmp',
-          '-u',
-          'ann',
-          'host',
-          'sh',
-          '-c',
-          'echo $A; pwd; id -un',
-        ]),
-      ).toBe('b c\n/tmp\nann')
-      expect((await docker('exec', 'host', 'no-such-program')).code).toBe(127)
-      expect((await docker('exec', 'host', '/etc/passwd')).code).toBe(126)
-      expect((await docker('exec', 'nowhere', 'true')).stderr).toContain('No such container: nowhere')
-      const terminal = await lab.daemon.inTerminal(
-        `stty rows 24 cols 77; ${dockerCommand()} exec -it host sh -c 'tty; stty size'`,
-      )
-      expect(terminal.stdout).toMatch(/\/dev\/pts\/\d+\r\n24 77\r\n/)
-      expect(await ok(['top', 'host'])).toMatch(/PID[\s\S]*sleep 600/)
-      expect(
-        await ok(['stats', '--no-stream', '--format', '{{.Name}} {{.PIDs}} {{.MemUsage}}', 'host']),
-      ).toMatch(/^host \d+ [\d.]+[KMG]?i?B \/ /)
-      expect(await ok(['kill', '-s', 'KILL', 'host'])).toBe('host')
-      expect(await ok(['wait', 'host'])).toBe('137')
-      expect((await docker('exec', 'host', 'true')).stderr).toMatch(/is not running/)
-      await ok(['start', 'host'])
-      expect(await ok(['inspect', '-f', '{{.State.Running}}', 'host'])).toBe('true')
-      expect((await docker('rm', 'host')).stderr).toMatch(/container is running|cannot remove/)
-      await ok(['rm', '-f', 'host'])
-    })
-
-    it('says what could not be started, by its exit code', async () => {
-      const missing = await docker('run', '--rm', image, 'no-such-program')
-      expect([missing.code, missing.stderr]).toEqual([
-        127,
-        expect.stringContaining('"no-such-program": executable file not found in $PATH'),
-      ])
-      const denied = await docker('run', '--rm', image, '/etc/passwd')
-      expect([denied.code, denied.stderr]).toEqual([126, expect.stringContaining('permission denied')])
-      expect((await docker('run', '--rm', '--no-such-flag', image)).code).toBe(125)
-      expect(await ok(['ps', '-aq'])).toBe('')
-    })
-
-    it('takes a name once', async () => {
-      const id = await ok(['create', '--name', 'only', image])
-      const { code, stderr } = await docker('run', '--name', 'only', image)
-      expect(code).toBe(125)
-      expect(stderr).toContain(
-        `Conflict. The container name "/only" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
-      )
-      await ok(['rm', 'only'])
-    })
-
-    it('pipes input through, binary and long', async () => {
-      const hi = await lab.daemon.docker(['run', '-i', '--rm', image, 'cat'], { input: 'hi\n' })
-      expect(hi).toMatchObject({ code: 0, stdout: 'hi\n' })
-      const input = Buffer.alloc(3_000_000, 'abcdefghijk')
-      const sums = await lab.daemon.docker(['run', '-i', '--rm', image, 'sh', '-c', 'cat | wc -c'], { input })
-      expect(sums).toMatchObject({ code: 0, stdout: '3000000\n' })
-    })
-
-    it('gives a terminal of the size of the user’s', async () => {
-      const { code, stdout } = await lab.daemon.inTerminal(
-        `stty rows 31 cols 99; ${dockerCommand()} run -it --rm ${image} sh -c 'tty; stty size; exit 4'`,
-      )
-      expect([code, stdout]).toEqual([4, expect.stringMatching(/\/dev\/pts\/0\r\n31 99\r\n/)])
-    })
-
-    it('publishes ports', async () => {
-      const [port] = await freePorts(1)
-      const serve = 'echo served > /var/www/index.html; exec httpd -f -p 8000 -h /var/www'
+    const input = 'input\n'.repeat(100_000)
+    expect((await ok(['exec', '-i', 'host', 'cat'], { input })) === input.trimEnd()).toBe(true)
+    expect(
       await ok([
-        'run',
-        '-d',
-        '--name',
-        'site',
-        '-p',
-        `${port}:8000`,
-        '-p',
-        '127.0.0.1::8000',
-        image,
+        'exec',
+        '-e',
+        'A=b c',
+        '-w',
+        '/tmp',
+        '-u',
+        'ann',
+        'host',
         'sh',
         '-c',
-        serve,
-      ])
-      await eventually(async () =>
-        expect(await fetchPage(`http://127.0.0.1:${port}/`)).toMatchObject({ status: 200, body: 'served\n' }),
-      )
-      const ports = (await ok(['port', 'site', '8000'])).split('\n')
-      expect(ports).toContain(`0.0.0.0:${port}`)
-      const chosen = ports.find((line) => line.startsWith('127.0.0.1:'))
-      expect(await fetchPage(`http://${chosen}/`)).toMatchObject({ status: 200, body: 'served\n' })
-      // From another container, by the bridge's own address.
-      const gateway = await ok(['network', 'inspect', 'bridge', '-f', '{{(index .IPAM.Config 0).Gateway}}'])
-      expect(await ok(['run', '--rm', image, 'wget', '-qO-', `http://${gateway}:${port}/`])).toBe('served')
-      const taken = await docker('run', '--rm', '-p', `${port}:8000`, image, 'true')
-      expect([taken.code, taken.stderr]).toEqual([125, expect.stringContaining('port is already allocated')])
-      await ok(['rm', '-f', 'site'])
-      const refused = connect(port!, '127.0.0.1')
-      expect((await once(refused, 'error'))[0]).toMatchObject({ code: 'ECONNREFUSED' })
-    })
+        'echo $A; pwd; id -un',
+      ]),
+    ).toBe('b c\n/tmp\nann')
+    expect((await docker('exec', 'host', 'no-such-program')).code).toBe(127)
+    expect((await docker('exec', 'host', '/etc/passwd')).code).toBe(126)
+    expect((await docker('exec', 'nowhere', 'true')).stderr).toContain('No such container: nowhere')
+    const terminal = await lab.daemon.inTerminal(
+      `stty rows 24 cols 77; ${dockerCommand()} exec -it host sh -c 'tty; stty size'`,
+    )
+    expect(terminal.stdout).toMatch(/\/dev\/pts\/\d+\r\n24 77\r\n/)
+    expect(await ok(['top', 'host'])).toMatch(/PID[\s\S]*sleep 600/)
+    expect(
+      await ok(['stats', '--no-stream', '--format', '{{.Name}} {{.PIDs}} {{.MemUsage}}', 'host']),
+    ).toMatch(/^host \d+ [\d.]+[KMG]?i?B \/ /)
+    expect(await ok(['kill', '-s', 'KILL', 'host'])).toBe('host')
+    expect(await ok(['wait', 'host'])).toBe('137')
+    expect((await docker('exec', 'host', 'true')).stderr).toMatch(/is not running/)
+    await ok(['start', 'host'])
+    expect(await ok(['inspect', '-f', '{{.State.Running}}', 'host'])).toBe('true')
+    expect((await docker('rm', 'host')).stderr).toMatch(/container is running|cannot remove/)
+    await ok(['rm', '-f', 'host'])
+  })
 
-    it('keeps volumes, and mounts folders', async () => {
-      const folder = join(lab.daemon.dir, 'mounted')
-      mkdirSync(folder)
-      writeFileSync(join(folder, 'in.txt'), 'from the host\n')
+  it('says what could not be started, by its exit code', async () => {
+    const missing = await docker('run', '--rm', image, 'no-such-program')
+    expect([missing.code, missing.stderr]).toEqual([
+      127,
+      expect.stringContaining('"no-such-program": executable file not found in $PATH'),
+    ])
+    const denied = await docker('run', '--rm', image, '/etc/passwd')
+    expect([denied.code, denied.stderr]).toEqual([126, expect.stringContaining('permission denied')])
+    expect((await docker('run', '--rm', '--no-such-flag', image)).code).toBe(125)
+    expect(await ok(['ps', '-aq'])).toBe('')
+  })
+
+  it('takes a name once', async () => {
+    const id = await ok(['create', '--name', 'only', image])
+    const { code, stderr } = await docker('run', '--name', 'only', image)
+    expect(code).toBe(125)
+    expect(stderr).toContain(
+      `Conflict. The container name "/only" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
+    )
+    await ok(['rm', 'only'])
+  })
+
+  it('pipes input through, binary and long', async () => {
+    const hi = await lab.daemon.docker(['run', '-i', '--rm', image, 'cat'], { input: 'hi\n' })
+    expect(hi).toMatchObject({ code: 0, stdout: 'hi\n' })
+    const input = Buffer.alloc(3_000_000, 'abcdefghijk')
+    const sums = await lab.daemon.docker(['run', '-i', '--rm', image, 'sh', '-c', 'cat | wc -c'], { input })
+    expect(sums).toMatchObject({ code: 0, stdout: '3000000\n' })
+  })
+
+  it('gives a terminal of the size of the user’s', async () => {
+    const { code, stdout } = await lab.daemon.inTerminal(
+      `stty rows 31 cols 99; ${dockerCommand()} run -it --rm ${image} sh -c 'tty; stty size; exit 4'`,
+    )
+    expect([code, stdout]).toEqual([4, expect.stringMatching(/\/dev\/pts\/0\r\n31 99\r\n/)])
+  })
+
+  it('tells events in their order', async () => {
+    const follower = spawn(dockerCommand(), ['events', '--format', '{{.Type}} {{.Action}}'], {
+      env: lab.daemon.env,
+    })
+    const seen: string[] = []
+    createInterface({ input: follower.stdout }).on('line', (line) => seen.push(line))
+    // The subscription has no sign of life of its own.
+    await until('events arrive', async () => {
+      await ok(['volume', 'create', 'sign'])
+      await ok(['volume', 'rm', 'sign'])
+      return seen.length > 0
+    })
+    seen.length = 0
+    await ok(['run', '--rm', image, 'true'])
+    await until('the container is destroyed', () => seen.includes('container destroy'))
+    follower.kill()
+    expect(seen.filter((line) => !line.startsWith('volume'))).toEqual([
+      'container create',
+      'container attach',
+      'network connect',
+      'container start',
+      'container die',
+      'network disconnect',
+      'container destroy',
+    ])
+    const now = Math.floor(Date.now() / 1000)
+    const past = await ok([
+      'events',
+      '--since',
+      String(now - 30),
+      '--until',
+      String(now + 1),
+      '--filter',
+      'event=die',
+    ])
+    expect(past).toContain('exitCode=0')
+  })
+
+  it('starts again what fails, as often as it is told', async () => {
+    await ok([
+      'run',
+      '-d',
+      '--name',
+      'fails',
+      '--restart',
+      'on-failure:2',
+      image,
+      'sh',
+      '-c',
+      'echo try; exit 1',
+    ])
+    await eventually(async () =>
       expect(
-        await ok([
-          'run',
-          '--rm',
-          '-v',
-          'kept:/data',
-          '-v',
-          `${folder}:/mnt`,
-          image,
-          'sh',
-          '-c',
-          'cat /mnt/in.txt | tee /data/kept.txt > /mnt/out.txt',
-        ]),
-      ).toBe('')
-      expect(readFileSync(join(folder, 'out.txt'), 'utf8')).toBe('from the host\n')
-      expect(await ok(['run', '--rm', '-v', 'kept:/data:ro', image, 'cat', '/data/kept.txt'])).toBe(
-        'from the host',
-      )
-      const readOnly = await docker('run', '--rm', '-v', 'kept:/data:ro', image, 'touch', '/data/x')
-      expect([readOnly.code, readOnly.stderr]).toEqual([1, expect.stringContaining('Read-only file system')])
-      expect(await ok(['volume', 'ls', '-q'])).toBe('kept')
-      await ok(['volume', 'rm', 'kept'])
-      expect(await ok(['volume', 'ls', '-q'])).toBe('')
-    })
+        await ok(['inspect', '-f', '{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}', 'fails']),
+      ).toBe('exited 2 1'),
+    )
+    expect(await ok(['logs', 'fails'])).toBe('try\ntry\ntry')
+    await ok(['rm', 'fails'])
+  })
 
-    it('has networks where containers find each other by name', async () => {
-      await ok(['network', 'create', 'back'])
-      const serve = 'echo from $(hostname) > /var/www/index.html; exec httpd -f -p 80 -h /var/www'
-      await ok([
-        'run',
-        '-d',
-        '--name',
-        'db',
-        '--hostname',
-        'dbhost',
-        '--network',
-        'back',
-        '--network-alias',
-        'data',
-        image,
-        'sh',
-        '-c',
-        serve,
-      ])
-      for (const name of ['db', 'data'])
-        expect(
-          await ok([
-            'run',
-            '--rm',
-            '--network',
-            'back',
-            image,
-            'sh',
-            '-c',
-            `until wget -qO- http://${name}/ 2>/tmp/e; do sleep 0.05; done`,
-          ]),
-        ).toBe('from dbhost')
-      const apart = await docker('run', '--rm', image, 'wget', '-T', '2', '-qO-', 'http://db/')
-      expect(apart.code).not.toBe(0)
-      expect((await docker('network', 'rm', 'back')).stderr).toContain('has active endpoints')
-      await ok(['rm', '-f', 'db'])
-      await ok(['network', 'rm', 'back'])
-    })
+  it('holds a container to its limits', async () => {
+    const limits = ['--memory', '64m', '--pids-limit', '20', '--cpus', '0.5']
+    const greedy = await docker(
+      'run',
+      '--name',
+      'greedy',
+      ...limits,
+      image,
+      'sh',
+      '-c',
+      'head -c 200m /dev/zero | tail | wc -c',
+    )
+    expect(await ok(['inspect', '-f', '{{.State.OOMKilled}}', 'greedy']), greedy.output).toBe('true')
+    await ok(['rm', 'greedy'])
+  })
 
-    it('builds a Dockerfile', async () => {
-      const folder = join(lab.daemon.dir, 'context')
-      mkdirSync(folder)
-      writeFileSync(join(folder, 'greeting.txt'), 'hello from the context\n')
-      writeFileSync(join(folder, 'secret.txt'), 'not for the image\n')
-      writeFileSync(join(folder, '.dockerignore'), 'secret.txt\n')
-      writeFileSync(
-        join(folder, 'Dockerfile'),
-        [
-          `FROM ${image} AS prepared`,
-          'ARG WHO=nobody',
-          'COPY . /src/',
-          'RUN echo "for $WHO" >> /src/greeting.txt && ls /src',
-          `FROM ${image}`,
-          'COPY --from=prepared --chown=ann /src/greeting.txt /greeting.txt',
-          'USER ann',
-          'ENV LAST=line',
-          'ENTRYPOINT ["cat"]',
-          'CMD ["/greeting.txt"]',
-        ].join('\n'),
-      )
-      const env = { ...lab.daemon.env, DOCKER_BUILDKIT: '0' }
-      const built = await ok(['build', '-t', 'greeting:v1', '--build-arg', 'WHO=ann', folder], { env })
-      expect(built).toMatch(/^Step 3\/10 : COPY \. \/src\/$/m)
-      expect(idOf(built)).toBeDefined()
-      expect(built).toMatch(/^Successfully tagged greeting:v1$/m)
-      expect(built).not.toContain('secret.txt')
-      expect(await ok(['run', '--rm', 'greeting:v1'])).toBe('hello from the context\nfor ann')
-      expect(
-        await ok([
-          'run',
-          '--rm',
-          '--entrypoint',
-          'sh',
-          'greeting:v1',
-          '-c',
-          'id -un; echo $LAST $FROM_IMAGE',
-        ]),
-      ).toBe('ann\nline yes')
-      const again = await ok(['build', '--build-arg', 'WHO=ann', folder], { env })
-      expect(again.match(/^ ---> Using cache$/gm)).toHaveLength(3)
-      expect(idOf(again)).toBe(idOf(built))
-      writeFileSync(join(folder, 'Dockerfile'), `FROM ${image}\nRUN echo before; exit 9\n`)
-      const failed = await lab.daemon.docker(['build', folder], { env })
-      expect(failed.code).not.toBe(0)
-      expect(failed.stderr).toContain(
-        "The command '/bin/sh -c echo before; exit 9' returned a non-zero code: 9",
-      )
-      await ok(['rmi', 'greeting:v1'])
+  it('serves dockerode as well', async () => {
+    const client = new Docker({ socketPath: lab.daemon.socket })
+    const container = await client.createContainer({
+      Image: image,
+      Cmd: ['sh', '-c', 'cat; echo done >&2; sleep 600'],
+      OpenStdin: true,
+      StdinOnce: true,
     })
-
-    it('saves an image, and loads what it has saved', async () => {
-      const saved = join(lab.daemon.dir, 'saved.tar')
-      await ok(['tag', image, 'other:v1'])
-      const id = await ok(['inspect', '-f', '{{.Id}}', 'other:v1'])
-      await ok(['save', '-o', saved, 'other:v1'])
-      await ok(['rmi', 'other:v1'])
-      expect(await ok(['load', '-i', saved])).toBe('Loaded image: other:v1')
-      expect(await ok(['inspect', '-f', '{{.Id}}', 'other:v1'])).toBe(id)
-      await ok(['rmi', 'other:v1'])
+    const stream = await container.attach({
+      stream: true,
+      stdin: true,
+      stdout: true,
+      stderr: true,
+      hijack: true,
     })
-
-    it('tells events in their order', async () => {
-      const follower = spawn(dockerCommand(), ['events', '--format', '{{.Type}} {{.Action}}'], {
-        env: lab.daemon.env,
-      })
-      const seen: string[] = []
-      createInterface({ input: follower.stdout }).on('line', (line) => seen.push(line))
-      // The subscription has no sign of life of its own.
-      await until('events arrive', async () => {
-        await ok(['volume', 'create', 'sign'])
-        await ok(['volume', 'rm', 'sign'])
-        return seen.length > 0
-      })
-      seen.length = 0
-      await ok(['run', '--rm', image, 'true'])
-      await until('the container is destroyed', () => seen.includes('container destroy'))
-      follower.kill()
-      expect(seen.filter((line) => !line.startsWith('volume'))).toEqual([
-        'container create',
-        'container attach',
-        'network connect',
-        'container start',
-        'container die',
-        'network disconnect',
-        'container destroy',
-      ])
-      const now = Math.floor(Date.now() / 1000)
-      const past = await ok([
-        'events',
-        '--since',
-        String(now - 30),
-        '--until',
-        String(now + 1),
-        '--filter',
-        'event=die',
-      ])
-      expect(past).toContain('exitCode=0')
-    })
-
-    it('starts again what fails, as often as it is told', async () => {
-      await ok([
-        'run',
-        '-d',
-        '--name',
-        'fails',
-        '--restart',
-        'on-failure:2',
-        image,
-        'sh',
-        '-c',
-        'echo try; exit 1',
-      ])
-      await eventually(async () =>
-        expect(
-          await ok(['inspect', '-f', '{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}', 'fails']),
-        ).toBe('exited 2 1'),
-      )
-      expect(await ok(['logs', 'fails'])).toBe('try\ntry\ntry')
-      await ok(['rm', 'fails'])
-    })
-
-    it('holds a container to its limits', async () => {
-      const limits = ['--memory', '64m', '--pids-limit', '20', '--cpus', '0.5']
-      const greedy = await docker(
-        'run',
-        '--name',
-        'greedy',
-        ...limits,
-        image,
-        'sh',
-        '-c',
-        'head -c 200m /dev/zero | tail | wc -c',
-      )
-      expect(await ok(['inspect', '-f', '{{.State.OOMKilled}}', 'greedy']), greedy.output).toBe('true')
-      await ok(['rm', 'greedy'])
-    })
-
-    it('serves dockerode as well', async () => {
-      const { default: Docker } = await import('dockerode')
-      const client = new Docker({ socketPath: lab.daemon.socket })
-      const container = await client.createContainer({
-        Image: image,
-        Cmd: ['sh', '-c', 'cat; echo done >&2; sleep 600'],
-        OpenStdin: true,
-        StdinOnce: true,
-      })
-      const stream = await container.attach({
-        stream: true,
-        stdin: true,
-        stdout: true,
-        stderr: true,
-        hijack: true,
-      })
-      const { PassThrough } = await import('node:stream')
-      const [out, err] = [new PassThrough(), new PassThrough()]
-      container.modem.demuxStream(stream, out, err)
-      const [lines, complaints] = [createInterface({ input: out }), createInterface({ input: err })]
-      const line = once(lines, 'line')
-      const complaint = once(complaints, 'line')
-      await container.start()
-      stream.write('typed\n')
-      expect(await line).toEqual(['typed'])
-      stream.end()
-      expect(await complaint).toEqual(['done'])
-      const exec = await container.exec({ Cmd: ['sh', '-c', 'exit 6'], AttachStdout: true })
-      const output = await exec.start({ hijack: true })
-      output.resume()
-      await once(output, 'end')
-      expect(await exec.inspect()).toMatchObject({ ExitCode: 6, Running: false })
-      const gone = container.wait()
-      await sleep(50)
-      await container.kill()
-      expect(await gone).toMatchObject({ StatusCode: 137 })
-      await container.remove()
-      expect(await client.listContainers({ all: true })).toEqual([])
-    })
-
-    afterAll(async () => {
-      expect(await ok(['ps', '-aq'])).toBe('')
-      expect(await ok(['volume', 'ls', '-q'])).toBe('')
-    })
-  },
-)
+    const [out, err] = [new PassThrough(), new PassThrough()]
+    container.modem.demuxStream(stream, out, err)
+    const [lines, complaints] = [createInterface({ input: out }), createInterface({ input: err })]
+    const line = once(lines, 'line')
+    const complaint = once(complaints, 'line')
+    await container.start()
+    stream.write('typed\n')
+    expect(await line).toEqual(['typed'])
+    stream.end()
+    expect(await complaint).toEqual(['done'])
+    const exec = await container.exec({ Cmd: ['sh', '-c', 'exit 6'], AttachStdout: true })
+    const output = await exec.start({ hijack: true })
+    output.resume()
+    await once(output, 'end')
+    expect(await exec.inspect()).toMatchObject({ ExitCode: 6, Running: false })
+    const gone = container.wait()
+    await sleep(50)
+    await container.kill()
+    expect(await gone).toMatchObject({ StatusCode: 137 })
+    await container.remove()
+    expect(await client.listContainers({ all: true })).toEqual([])
+  })
+})

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import WebSocket from 'ws'
 import { lacksContainers } from './harness/host.ts'
 import { examples } from './harness/product.ts'
 import { Repository } from './harness/repository.ts'
-import { appJson, nodeApp } from './harness/sources.ts'
+import { appJson, nodeApp, webSocketApp } from './harness/sources.ts'
 import { eventually } from './harness/until.ts'
 import { useDaemon } from './harness/use-daemon.ts'
 import { fetchPage, visitDuring } from './harness/visitor.ts'
@@ -98,6 +100,31 @@ describe.skipIf(lacksContainers('pushes'))('a push', () => {
     }
     const up = await repository.push()
     expect([up.code, up.output.trim()]).toEqual([0, 'Everything up-to-date'])
+  })
+
+  it('leaves connections alone that stay open, such as WebSockets', async () => {
+    const { daemon } = lab
+    const repository = await Repository.create(daemon, 'chat', webSocketApp('old'))
+    await repository.deploy()
+    const open = async () => {
+      const headers = { host: `chat.e2e.test:${daemon.ports.http}` }
+      const socket = new WebSocket(`ws://127.0.0.1:${daemon.ports.http}/`, { headers })
+      await once(socket, 'open')
+      return socket
+    }
+    const say = async (socket: WebSocket, text: string) => {
+      const answer = once(socket, 'message')
+      socket.send(text)
+      return String((await answer)[0])
+    }
+    const early = await open()
+    expect(await say(early, 'hi')).toBe('old hi')
+    await repository.commit(webSocketApp('new'))
+    await repository.deploy()
+    const late = await open()
+    expect([await say(early, 'still here'), await say(late, 'hi')]).toEqual(['old still here', 'new hi'])
+    early.close()
+    late.close()
   })
 
   it('that comes while another waits takes its place', async () => {

@@ -20,13 +20,6 @@ export const nodeApp = (text: string, more: Files = {}): Files => ({
   ...more,
 })
 
-/** A Node app whose answer is an expression: \`process.env.GREETING\`. */
-export const nodeAnswering = (expression: string, more: Files = {}): Files => ({
-  'package.json': manifest(),
-  'server.js': server(`response.end(String(${expression}))`),
-  ...more,
-})
-
 /** A Node app with a server of its own making. */
 export const nodeProgram = (program: string, more: Files = {}): Files => ({
   'package.json': manifest(),
@@ -40,3 +33,22 @@ export const appJson = (content: object): Files => ({ 'app.json': JSON.stringify
 export const ballast = (megabytes: number): Files => ({
   'ballast.txt': randomBytes(megabytes * 786_432).toString('base64'),
 })
+
+/** Answers each text on a WebSocket by `word` and the text: the server's half of RFC 6455, for short frames. */
+export const webSocketApp = (word: string): Files =>
+  nodeProgram(`
+import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+createServer((_, response) => response.end('${word}')).on('upgrade', ({ headers }, socket) => {
+  const key = headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+  const accept = createHash('sha1').update(key).digest('base64')
+  const answer = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket']
+  socket.write([...answer, 'Sec-WebSocket-Accept: ' + accept, '', ''].join('\\r\\n'))
+  socket.on('error', () => {})
+  socket.on('data', (frame) => {
+    if (frame[0] !== 0x81) return socket.end()
+    const text = Buffer.from('${word} ' + Buffer.from(frame.subarray(6).map((byte, n) => byte ^ frame[2 + (n % 4)])))
+    socket.write(Buffer.concat([Buffer.from([0x81, text.length]), text]))
+  })
+}).listen(process.env.PORT)
+`)
