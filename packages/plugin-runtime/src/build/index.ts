@@ -81,7 +81,7 @@ export async function createBuilder(options: BuilderOptions): Promise<OpenBuilde
       session.commit(built.id)
       onProgress({ aux: { ID: built.id } })
       onProgress({ stream: `Successfully built ${built.id.slice(7, 19)}\n` })
-      for (const tag of request.tags ?? []) onProgress({ stream: `Successfully tagged ${tag}\n` })
+      for (const tag of request.tags ?? []) onProgress({ stream: `Successfully tagged ${withTag(tag)}\n` })
       return { id: built.id }
     } catch (error) {
       await session.rollback()
@@ -233,6 +233,9 @@ function targetStage(stages: Stage[], target: string | undefined): Stage {
   if (!found) throw invalid(`target stage "${target}" could not be found`)
   return found
 }
+
+/** As dockerd names it: with the tag that was left out. */
+const withTag = (name: string) => (name.slice(name.lastIndexOf('/')).includes(':') ? name : `${name}:latest`)
 
 /** The target and the stages it stands on or copies from, in order. */
 function neededStages({ stages }: ParsedDockerfile, target: Stage): Stage[] {
