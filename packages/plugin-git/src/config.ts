@@ -51,4 +51,3 @@ export const configSchema = z.strictObject({
   submoduleProtocols: z.array(z.enum(['https', 'ssh', 'http', 'git', 'file'])).default(['https', 'ssh']),
   limits: limitsSchema.prefault({}),
 })
-export type Config = z.infer<typeof configSchema>

@@ -67,7 +67,7 @@ export async function unpackTar(
   }
   const piped = pipeline(stream, bounded, child.stdin).catch((error: NodeJS.ErrnoException) => {
     // tar ended early: its own message says more.
-    if (error.code !== 'EPIPE') throw error
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
   })
   const [[code]] = await Promise.all([closed, piped])
   if (code !== 0)

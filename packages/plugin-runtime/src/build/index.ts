@@ -235,7 +235,8 @@ function targetStage(stages: Stage[], target: string | undefined): Stage {
 }
 
 /** As dockerd names it: with the tag that was left out. */
-const withTag = (name: string) => (name.slice(name.lastIndexOf('/')).includes(':') ? name : `${name}:latest`)
+const withTag = (name: string) =>
+  name.slice(name.lastIndexOf('/') + 1).includes(':') ? name : `${name}:latest`
 
 /** The target and the stages it stands on or copies from, in order. */
 function neededStages({ stages }: ParsedDockerfile, target: Stage): Stage[] {
