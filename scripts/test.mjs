@@ -29,6 +29,7 @@ const checks = [
       'turbo',
       'run',
       'test',
+      '--continue',
       '--concurrency',
       '2',
       '--output-logs',
