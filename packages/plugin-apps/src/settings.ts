@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 const seconds = z.number().min(0).max(86_400)
 
-export const settingsSchema = z.object({
+export const settingsSchema = z.strictObject({
   /** Folder of the daemon's state. */
   dataDir: z.string().min(1),
   /** Apps answer at `name.DOMAIN` for each. */
