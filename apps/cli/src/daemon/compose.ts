@@ -32,7 +32,7 @@ export function firstParty(settings: Settings, plugins: () => PluginReport[]): P
       },
     },
     { plugin: git, config: { dataDir, listen: settings.ssh, cli, host: socket } },
-    { plugin: apps, config: { dataDir, domains: settings.domains, stopWorkloads: settings.stopWorkloads } },
+    { plugin: apps, config: { dataDir, domains: settings.domains } },
     { plugin: dockerApi, config: { dataDir, version } },
     { plugin: api, config: { dataDir, version, plugins } },
   ]
