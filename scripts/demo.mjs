@@ -53,7 +53,8 @@ async function choosePorts(file) {
   return ports
 }
 
-export async function openDemo() {
+/** `onDaemon` is given what stops the daemon as soon as there is one, ready or not. */
+export async function openDemo(onDaemon) {
   const dir = process.env.KERNEL_DEMO_DIR ?? join(root, '.kernel')
   const data = join(dir, 'data')
   mkdirSync(data, { recursive: true, mode: 0o700 })
@@ -102,6 +103,7 @@ export async function openDemo() {
     await once(daemon, 'exit')
     clearTimeout(late)
   }
+  onDaemon(stop)
   try {
     await untilReady(socket, () => ended, log)
   } catch (error) {
@@ -179,6 +181,19 @@ export function pushHello(demo) {
     env: { ...process.env, GIT_SSH_COMMAND: ssh },
   })
   return { remote }
+}
+
+/** The dashboard's token: made at the first start and kept beside the demo's key, for this user only. */
+export function demoToken(demo) {
+  const file = join(demo.dir, 'keys', 'token')
+  const known = JSON.parse(demo.kernel(['tokens:list', '--format', 'json'])).some(
+    ({ name }) => name === 'demo',
+  )
+  if (known && existsSync(file)) return readFileSync(file, 'utf8')
+  if (known) demo.kernel(['tokens:revoke', 'demo'])
+  const { token } = JSON.parse(demo.kernel(['tokens:create', 'demo', '--format', 'json']))
+  writeFileSync(file, token, { mode: 0o600 })
+  return token
 }
 
 const quote = (path) => `'${path.replaceAll("'", "'\\''")}'`

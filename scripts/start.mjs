@@ -2,7 +2,7 @@
  * `npm start`: from a fresh clone to a running app at its URL. `npm start -- --once` does the same, fetches
  * the page, shuts down, and exits 0 where every step worked.
  */
-import { fetchPage, openDemo, pushHello } from './demo.mjs'
+import { demoToken, fetchPage, openDemo, pushHello } from './demo.mjs'
 import { build, checkNode, detail, giveUp, installHostPackages, installWorkspace, step } from './setup.mjs'
 
 const args = process.argv.slice(2)
@@ -21,23 +21,26 @@ installHostPackages(['always', 'containers'])
 installWorkspace()
 build()
 
-let demo
+let stopDaemon
 let stopping = false
 async function stop(code) {
   if (stopping) return
   stopping = true
-  if (demo) {
+  if (stopDaemon) {
     step('Stopping')
-    await demo.stop()
+    await stopDaemon()
     detail('the daemon and its apps have stopped; `npm start` brings them back')
   }
   process.exit(code)
 }
-process.on('SIGINT', () => stop(demo ? 0 : 130))
-process.on('SIGTERM', () => stop(demo ? 0 : 143))
+let deployed = false
+process.on('SIGINT', () => stop(deployed ? 0 : 130))
+process.on('SIGTERM', () => stop(deployed ? 0 : 143))
 
 try {
-  demo = await openDemo()
+  const demo = await openDemo((stop) => {
+    stopDaemon = stop
+  })
   const { remote } = pushHello(demo)
   const { urls } = JSON.parse(demo.kernel(['apps:report', 'hello', '--format', 'json']))
   const page = await fetchPage(urls[0])
@@ -45,8 +48,9 @@ try {
   for (const line of page.body.trimEnd().split('\n')) detail(line)
   if (page.status !== 200) throw new Error(`the page answered ${page.status}`)
   if (args.includes('--once')) await stop(0)
+  deployed = true
 
-  const token = JSON.parse(demo.kernel(['tokens:create', `demo-${Date.now()}`, '--format', 'json'])).token
+  const token = demoToken(demo)
   const [base, app] = [remote.slice(0, remote.lastIndexOf('/')), 'my-app']
   console.log(`
 =====> ${urls[0]}
@@ -63,6 +67,7 @@ try {
     if (!stopping) giveUp(`the daemon ended with code ${code}; its log: ${demo.log}`)
   })
 } catch (error) {
-  console.error(` !     ${error.message}`)
+  // After Ctrl-C everything fails; that is no news.
+  if (!stopping) console.error(` !     ${error.message}`)
   await stop(1)
 }
