@@ -19,6 +19,7 @@ import { ensureDir } from '@kernel/state'
 import { z } from 'zod'
 import { createEvents } from './events/index.ts'
 import { probeHost } from './host/index.ts'
+import { removeLeftovers } from './leftovers.ts'
 import { openRuntime } from './runtime.ts'
 
 export { doctorChecks, probeHost } from './host/index.ts'
@@ -57,6 +58,7 @@ export default definePlugin({
     const { dataDir, preferRuntime, ...settings } = ctx.config
     await ensureDir(join(dataDir, 'db'))
     await ensureDir(join(dataDir, 'tmp'))
+    await removeLeftovers(join(dataDir, 'tmp'), ctx.log)
     const events = createEvents({ file: join(dataDir, 'db', 'events.db'), log: ctx.log })
     ctx.defer(() => events.close())
     const host = await probeHost({ dataDir, preferRuntime })
