@@ -18,7 +18,7 @@ export interface HostKey {
  * would warn of an attack.
  * @throws failed where the file is no key; it is not replaced
  */
-export async function hostKey(dataDir: string): Promise<HostKey> {
+export async function hostKey(dataDir: string, generate = generatePair): Promise<HostKey> {
   const dir = join(dataDir, 'ssh')
   const file = join(dir, 'host_ed25519')
   await ensureDir(dir)
@@ -27,7 +27,7 @@ export async function hostKey(dataDir: string): Promise<HostKey> {
     privateKey = await readFile(file, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'kernel' })
+    const pair = soundPair(generate)
     privateKey = pair.private
     await writeFileAtomic(`${file}.pub`, `${pair.public}\n`, { mode: 0o644 })
     await writeFileAtomic(file, privateKey)
@@ -41,4 +41,14 @@ export async function hostKey(dataDir: string): Promise<HostKey> {
       },
     )
   return { privateKey, fingerprint: fingerprintOf(parsed.getPublicSSH()) }
+}
+
+const generatePair = () => ssh2.utils.generateKeyPairSync('ed25519', { comment: 'kernel' })
+
+/** ssh2 cuts leading zero bytes off the public half: one pair in 256 is malformed, and another is made. */
+function soundPair(generate: typeof generatePair): ReturnType<typeof generatePair> {
+  for (;;) {
+    const pair = generate()
+    if (!(ssh2.utils.parseKey(pair.private) instanceof Error)) return pair
+  }
 }
