@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest'
 it('answers on a socket that the service manager opened, and keeps it from children', async () => {
   const passed = net.createServer()
   await new Promise<void>((resolve) => passed.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => void passed.close())
+  onTestFinished(() => void (passed.listening && passed.close()))
   const { port } = passed.address() as net.AddressInfo
   const { fd } = (passed as unknown as { _handle: { fd: number } })._handle
   const script = fileURLToPath(new URL('../testing/passed-socket.ts', import.meta.url))
@@ -21,5 +21,7 @@ it('answers on a socket that the service manager opened, and keeps it from child
   })
   const [line] = await once(child.stdout!, 'data')
   expect(JSON.parse(String(line))).toEqual({ addresses: [`http://127.0.0.1:${port}`], inherited: false })
+  // Both hold the socket now; a connection must not come to this side, where nobody answers.
+  await new Promise((resolve) => passed.close(resolve))
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404)
-}, 20_000)
+})
