@@ -13,7 +13,6 @@ import {
 import type { Logger } from '@kernel/kernel'
 import { openDatabase } from '@kernel/state'
 import { realpathInRoot } from '@kernel/sys'
-import { ulid } from 'ulid'
 import type { ImageRecord, ImageStore, ScopedImageBuilder, Snapshots } from '../parts.ts'
 import { cacheKeeper, cacheMigrations, createBuildCache } from './cache.ts'
 import { openContext, unpackTar } from './context.ts'
@@ -22,6 +21,7 @@ import { type ParsedDockerfile, parseDockerfile, parseInstruction, type Stage } 
 import type { SourceRoot } from './sources.ts'
 import { carryOut, type StageParts } from './stage-builder.ts'
 import { hashOf, StageState } from './stage-state.ts'
+import { newBuildKey, removeUnfinished } from './unfinished.ts'
 
 export interface BuilderOptions {
   dataDir: string
@@ -49,6 +49,7 @@ export async function createBuilder(options: BuilderOptions): Promise<OpenBuilde
     sync: 'normal',
   })
   const cache = createBuildCache(db, images)
+  await removeUnfinished(options)
 
   async function build(request: ScopedRequest, onProgress: OnProgress): Promise<{ id: Digest }> {
     const work = await mkdtemp(join(tmp, 'docker-build-'))
@@ -143,7 +144,7 @@ async function buildStages(file: ParsedDockerfile, parts: BuildParts): Promise<I
     const state = stage && done.get(stage.index)
     if (stage && !state) throw invalid(`COPY --from=${reference}: a stage can only copy from one before it`)
     const diffIds = state?.diffIds ?? (await images.ensure(reference, onProgress)).config.rootfs.diff_ids
-    const key = `build-${ulid().toLowerCase()}`
+    const key = newBuildKey()
     await parts.snapshots.prepare(key, diffIds)
     parts.mounted.push(key)
     return {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Containers, type Digest, failed, invalid, type OnProgress } from '@kernel/contracts'
 import type { LayerInfo, Snapshots } from '../parts.ts'
 import type { Step } from './parse.ts'
+import { stepLabel } from './unfinished.ts'
 
 export interface RunOptions {
   image: Digest
@@ -53,7 +54,7 @@ export async function runStep(
     Cmd: options.argv,
     Env: Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
     Healthcheck: { Test: ['NONE'] },
-    Labels: { 'kernel.build-step': 'true' },
+    Labels: { [stepLabel]: 'true' },
     HostConfig: {
       NetworkMode: options.networkMode ?? 'default',
       LogConfig: { Type: 'none' },

@@ -2,7 +2,6 @@
 import { createReadStream } from 'node:fs'
 import { posix } from 'node:path'
 import { type Containers, type ImageBuildRequest, invalid, type OnProgress } from '@kernel/contracts'
-import { ulid } from 'ulid'
 import { resolveUser } from '../containers/user.ts'
 import type { ImageStore, LayerInfo, Snapshots } from '../parts.ts'
 import { type CacheSession, cacheKeeper } from './cache.ts'
@@ -16,6 +15,7 @@ import { runCommand, runStep } from './run-step.ts'
 import { digestSources, findSources, type SourceRoot } from './sources.ts'
 import { hashOf, type StageState } from './stage-state.ts'
 import { isTarFile } from './tar-file-kind.ts'
+import { newBuildKey } from './unfinished.ts'
 
 export interface StageParts {
   images: ImageStore
@@ -125,7 +125,7 @@ async function changeFiles(
   state: StageState,
   change: (root: string) => Promise<void>,
 ): Promise<LayerInfo> {
-  const key = `build-${ulid().toLowerCase()}`
+  const key = newBuildKey()
   await snapshots.prepare(key, state.diffIds)
   try {
     await change(await snapshots.mount(key))
