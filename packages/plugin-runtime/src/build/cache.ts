@@ -34,6 +34,8 @@ export interface BuildCache {
   session(options: { scoped: boolean; skip: boolean }): CacheSession
   /** The entries that only this image needed go. Bytes reclaimed. */
   release(image: Digest): Promise<number>
+  /** For the start: what builds that were cut off had added goes. */
+  recover(): Promise<void>
   /** Entries that belong to no image; `all`: those not used for a day as well as the others. */
   prune(): Promise<number>
 }
@@ -112,6 +114,12 @@ export function createBuildCache(db: Database, images: ImageStore): BuildCache {
       db.run('DELETE FROM build_cache_users WHERE image = ?', image)
       const free = new Set(orphans())
       return drop(keys.map(({ key }) => key).filter((key) => free.has(key)))
+    },
+    async recover() {
+      await drop(orphans())
+      for (const image of await images.kept(cacheKeeper))
+        if (!db.get('SELECT 1 FROM build_cache WHERE image = ?', image))
+          await images.unkeep(cacheKeeper, image)
     },
     async prune() {
       const general = db.all<{ key: string }>(

@@ -50,6 +50,7 @@ export async function createBuilder(options: BuilderOptions): Promise<OpenBuilde
   })
   const cache = createBuildCache(db, images)
   await removeUnfinished(options)
+  await cache.recover()
 
   async function build(request: ScopedRequest, onProgress: OnProgress): Promise<{ id: Digest }> {
     const work = await mkdtemp(join(tmp, 'docker-build-'))
