@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Daemon } from './harness/daemon.ts'
 import { lacksContainers } from './harness/host.ts'
-import { differences, settledInventory } from './harness/inventory.ts'
+import { differences, settledInventory, takeInventory } from './harness/inventory.ts'
 import { kernelCommand } from './harness/product.ts'
 import { Repository } from './harness/repository.ts'
 import { run } from './harness/run.ts'
-import { nodeApp } from './harness/sources.ts'
+import { ballast, nodeApp } from './harness/sources.ts'
 import { eventually } from './harness/until.ts'
 import { useDaemon } from './harness/use-daemon.ts'
 import { fetchPage, visitDuring } from './harness/visitor.ts'
@@ -116,6 +116,26 @@ describe.skipIf(lacksContainers('restarts of the daemon'))('a daemon', () => {
       await eventually(async () => expect(await page(), where).toBe(`content ${round}`))
     }
     await onDiskIsWhatIsKnown(daemon)
+  })
+
+  it('that is killed during a step of a build leaves neither its container nor its files', async () => {
+    const { daemon } = lab
+    const before = await page()
+    const inventory = await settledInventory(daemon)
+    const Dockerfile = 'FROM kernel/base:latest\nCOPY . /app\nRUN echo half-way; sleep 300\n'
+    await repository.commit({ ...nodeApp('never'), ...ballast(1), Dockerfile })
+    let killed: Promise<unknown> | undefined
+    await repository.push({
+      onOutput(text) {
+        if (text.includes('half-way') && !text.includes('RUN')) killed ??= daemon.kill()
+      },
+    })
+    expect(killed).toBeDefined()
+    await killed
+    await daemon.start()
+    expect(await page()).toBe(before)
+    await eventually(async () => expect(differences(inventory, await takeInventory(daemon))).toEqual([]))
+    await repository.git(['reset', '-q', '--hard', 'HEAD~'])
   })
 
   it('refuses a data dir that another one uses, and names it', async () => {
