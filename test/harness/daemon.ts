@@ -210,6 +210,7 @@ export class Daemon {
     return run('script', ['-qec', line, '/dev/null'], {
       env: { ...this.env, SHELL: '/bin/sh', TERM: 'xterm' },
       cwd: this.dir,
+      openInput: true,
       ...options,
     })
   }

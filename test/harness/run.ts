@@ -14,6 +14,8 @@ export interface RunOptions {
   cwd?: string
   env?: NodeJS.ProcessEnv
   input?: string | Buffer
+  /** Input stays open until the program ends: script(1) types a character of its own where it ends early. */
+  openInput?: boolean
   /** Milliseconds; then it is killed, and the promise rejects. */
   timeout?: number
   uid?: number
@@ -25,7 +27,7 @@ export interface RunOptions {
 
 /** Never throws for an exit code: the caller asks for the one it expects. */
 export function run(program: string, args: string[], options: RunOptions = {}): Promise<Ran> {
-  const { input, timeout = 60_000, onSpawn, onOutput, ...rest } = options
+  const { input, openInput = false, timeout = 60_000, onSpawn, onOutput, ...rest } = options
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { ...rest, stdio: ['pipe', 'pipe', 'pipe'] })
     const ran: Ran = { code: -1, stdout: '', stderr: '', output: '' }
@@ -49,7 +51,8 @@ export function run(program: string, args: string[], options: RunOptions = {}): 
     })
     // A program that reads no input may be gone before it is written.
     child.stdin.on('error', () => {})
-    child.stdin.end(input)
+    if (!openInput) child.stdin.end(input)
+    else if (input !== undefined) child.stdin.write(input)
     onSpawn?.(child)
   })
 }

@@ -125,7 +125,15 @@ export interface Scheduler {
   /** Runs a command beside a workload, with its environment. */
   exec(
     id: string,
-    options: { command: string[]; tty?: boolean; stdin?: boolean; env?: Record<string, string> },
+    options: {
+      command: string[]
+      tty?: boolean
+      stdin?: boolean
+      env?: Record<string, string>
+      /** The size that the terminal has before the command looks. */
+      rows?: number
+      columns?: number
+    },
   ): Promise<{
     stream: ProcessStream
     exit: Promise<ContainerExit>

@@ -60,9 +60,14 @@ export function createSessions({ store, scheduler }: Platform): Pick<Processes, 
           hint: names === '' ? `Start it: ps:start ${name}` : `There is: ${names}`,
         })
       }
-      const { stream, exit, resize, kill } = await scheduler.exec(live.id, { command, tty, stdin })
+      const { stream, exit, resize, kill } = await scheduler.exec(live.id, {
+        command,
+        tty,
+        stdin,
+        rows,
+        columns,
+      })
       exit.catch(() => {})
-      if (tty && rows !== undefined && columns !== undefined) await resize(rows, columns).catch(ignoreMissing)
       return {
         stream,
         exit,

@@ -181,7 +181,7 @@ export function createContainerDriver({
     },
     resize: (id, rows, columns) => containers.resize(id, rows, columns),
 
-    async exec(id, { command, tty = false, stdin = false, env = {} }) {
+    async exec(id, { command, tty = false, stdin = false, env = {}, rows, columns }) {
       await inspectWorkload(id)
       const execId = await containers.execCreate(id, {
         Cmd: command,
@@ -191,6 +191,8 @@ export function createContainerDriver({
         Tty: tty,
         Env: Object.entries(env).map(([key, value]) => `${key}=${value}`),
       })
+      // Before the start, so that the command never sees a terminal without a size.
+      if (tty && rows && columns) await containers.execResize(execId, rows, columns)
       const stream = await containers.execStart(execId, { attach: true, tty })
       return {
         stream,

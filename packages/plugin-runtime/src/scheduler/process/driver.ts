@@ -284,11 +284,11 @@ export async function createProcessDriver({
     async resize() {
       // The terminal has the size that it was opened with: script(1) takes no other.
     },
-    async exec(id, { command, tty = false, env = {} }) {
+    async exec(id, { command, tty = false, env = {}, rows, columns }) {
       const { spec, workload } = recordOf(id)
       if (workload.status !== 'running') throw conflict(`${workload.name} is not running.`)
       const beside = await supervise({
-        argv: tty ? terminalCommand(command, {}) : command,
+        argv: tty ? terminalCommand(command, { rows, columns }) : command,
         env: { ...environment(id, spec, workload.address?.port), ...env },
         cwd: join(root, id, 'app'),
         logFile: '/dev/null',
