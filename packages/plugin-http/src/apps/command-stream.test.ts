@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { type ContainerExit, frameType, Processes, type RunningCommand } from '@kernel/contracts'
 import { fake } from '@kernel/kernel/testing'
 import fc from 'fast-check'
@@ -95,6 +96,23 @@ describe('run', () => {
       [frameType.stderr, 'end'],
       [frameType.exit, '{"exitCode":7}'],
     ])
+  })
+
+  it('still takes input when the command has ended, and ends with the caller', async () => {
+    const { client } = await start()
+    await client.until('101 UPGRADED')
+    client.write(encodeFrame(frameType.stdin, new Uint8Array()))
+    await client.end()
+    for (let n = 0; n < 3; n++) {
+      const failure = await new Promise((resolve) =>
+        client.socket.write(encodeFrame(frameType.stdin, Buffer.from('late')), resolve),
+      )
+      expect(failure ?? undefined).toBeUndefined()
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    const closed = once(client.socket, 'close')
+    client.socket.end()
+    await closed
   })
 
   it('ends the command where the caller leaves, or talks nonsense', async () => {

@@ -39,6 +39,9 @@ export function frameReader(): (chunk: Uint8Array) => Frame[] {
 
 const resize = z.object({ rows: z.int().min(1).max(65535), columns: z.int().min(1).max(65535) })
 
+/** How long a caller may take to leave once its command has ended. */
+const leaveMs = 5000
+
 /** Takes the connection over and joins it with the command; the last frame tells how it ended. */
 export function joinCommand(command: RunningCommand, env: HttpEnvironment): Response {
   const connection = takeOver(command, env)
@@ -59,9 +62,11 @@ export function joinCommand(command: RunningCommand, env: HttpEnvironment): Resp
     .then((exit) => {
       ended = true
       if (connection.destroyed) return
-      connection.end(encodeFrame(frameType.exit, Buffer.from(JSON.stringify(exit))), () =>
-        connection.destroy(),
-      )
+      connection.end(encodeFrame(frameType.exit, Buffer.from(JSON.stringify(exit))))
+      // The caller leaves when it has read that. Were it cut off while it still sends input, it would see a
+      // broken connection and no exit code.
+      const late = setTimeout(() => connection.destroy(), leaveMs)
+      connection.once('close', () => clearTimeout(late))
     })
     .finally(() => env.signal.removeEventListener('abort', stop))
   return env.hijacked
