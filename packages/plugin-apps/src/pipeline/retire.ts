@@ -59,16 +59,11 @@ export class Retirer {
       await call(schedulerRegisterRetired, { app, workload }).catch((error) =>
         log.warn('A handler of scheduler-register-retired failed', { app, error }),
       )
-    const targets = workloads.filter(({ address }) => address !== undefined)
+    const targets = workloads.flatMap(({ id, address }) => (address === undefined ? [] : [id]))
     const drained =
-      targets.length === 0 || waitSec === 0
+      targets.length === 0
         ? Promise.resolve()
-        : this.#unlessStopping(
-            router.drain(
-              targets.map(({ id }) => id),
-              waitSec,
-            ),
-          )
+        : this.#unlessStopping(router.drain(targets, waitSec).then(() => router.cut(targets)))
     const ends = await Promise.allSettled(
       workloads.map(async (workload) => {
         // Only what visitors reach has something to finish first.

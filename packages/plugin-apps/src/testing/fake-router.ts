@@ -1,9 +1,11 @@
 /** A route table without an edge; keeps every table it ever had. @module */
-import { conflict, type Route, type Router } from '@kernel/contracts'
+import { conflict, type Route, type Router, type SitePolicy } from '@kernel/contracts'
 
 export class FakeRouter implements Router {
   readonly tables: Array<Array<Route & { app: string }>> = []
   readonly drained: string[][] = []
+  readonly cuts: string[][] = []
+  readonly policies = new Map<string, SitePolicy>()
   isReady = false
   failNextPublish: Error | undefined
   /** Resolves drains; replaced where a test wants them to take their time. */
@@ -42,6 +44,18 @@ export class FakeRouter implements Router {
     await this.drainGate
     return { open: 0 }
   }
+
+  async cut(targetIds: string[]): Promise<void> {
+    this.cuts.push(targetIds)
+  }
+
+  async setPolicy(app: string, policy: SitePolicy): Promise<void> {
+    this.policies.set(app, policy)
+  }
+
+  async setDefaultPages(): Promise<void> {}
+  async setCertificates(): Promise<void> {}
+  async setChallenges(): Promise<void> {}
 
   async listeners() {
     return this.address

@@ -17,6 +17,8 @@ export const edgeConfig = z.strictObject({
   dataDir: z.string().startsWith('/'),
   /** `host:port`, IPv6 in brackets. Empty: nothing listens. */
   listen: z.array(z.string()).default(['0.0.0.0:80']),
+  /** The same, for TLS: HTTP/2 and HTTP/1.1 by the certificates of the apps. */
+  listenTls: z.array(z.string()).default([]),
   /** Listener threads; one a core, 8 at most, unless told. */
   threads: z.int().min(1).max(64).optional(),
   /** How long a request waits for a route that switches, or for the daemon to start. */
@@ -36,6 +38,11 @@ export const edgeConfig = z.strictObject({
   maxHeaders: z.int().min(10).max(1000).default(128),
   /** Addresses or subnets of proxies in front, whose X-Forwarded-* are believed. */
   trustedProxies: z.array(network).default([]),
+  /**
+   * Connections begin with a header of the PROXY protocol (v1 or v2): all of them, or those of trustedProxies where
+   * there are any. Switch it on only where a balancer in front speaks it.
+   */
+  proxyProtocol: z.boolean().default(false),
   /** `off`, or a file (relative to dataDir) that gets one JSON line a request. */
   accessLog: z.string().min(1).default('off'),
   /** Seconds that requests under way have at a stop. */
@@ -56,6 +63,7 @@ export function settingsOf(config: EdgeConfig): EdgeSettings {
     maxHeaders: config.maxHeaders,
     headersTimeoutMs: 20_000,
     trustedProxies: config.trustedProxies,
+    proxyProtocol: config.proxyProtocol,
     ...(config.accessLog !== 'off' && { accessLog: resolve(config.dataDir, config.accessLog) }),
   }
 }

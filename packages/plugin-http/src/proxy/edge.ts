@@ -1,4 +1,5 @@
 /** The edge: listener threads of its own behind one router. @module */
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
@@ -7,13 +8,15 @@ import { RouteTableError, RouteTableWriter } from '@kernel/core-wasm'
 import type { Logger } from '@kernel/kernel'
 import { EdgeMetrics } from './edge-metrics.ts'
 import { InFlight } from './in-flight.ts'
-import type { EdgeSettings, ListenPoint } from './messages.ts'
+import type { EdgeSettings } from './messages.ts'
 import { type Change, RouteBook } from './route-book.ts'
 import { Threads } from './threads.ts'
 
 export interface EdgeOptions {
   /** `host:port`, IPv6 in brackets; port 0 is any free one. */
   listen: string[]
+  /** The same, for TLS. */
+  listenTls?: string[]
   /** One a core, 8 at most, unless told. */
   threads?: number
   settings: EdgeSettings
@@ -28,6 +31,8 @@ export interface Edge extends Router {
 }
 
 const MAX_THREADS = 8
+/** Time for what is cut to be over: close frames are answered meanwhile. */
+const CUT_MS = 3_000
 
 /**
  * Opens the ports at once and holds every request until `ready`. @throws conflict, denied, invalid
@@ -37,8 +42,17 @@ const MAX_THREADS = 8
  * await edge.publish('shop', [{ host: 'shop.example.com', path: '', state: 'up', targets }])
  * await edge.ready()
  */
-export async function createEdge({ listen, threads, settings, log }: EdgeOptions): Promise<Edge> {
-  const points = listen.map(parseListen)
+export async function createEdge({
+  listen,
+  listenTls = [],
+  threads,
+  settings,
+  log,
+}: EdgeOptions): Promise<Edge> {
+  const points = [
+    ...listen.map((text) => ({ ...parseListen(text), tls: false })),
+    ...listenTls.map((text) => ({ ...parseListen(text), tls: true })),
+  ]
   // Without shared ports there can be one listener only.
   const reusePort = process.platform === 'linux'
   const count = reusePort ? (threads ?? Math.min(availableParallelism(), MAX_THREADS)) : 1
@@ -56,6 +70,7 @@ export async function createEdge({ listen, threads, settings, log }: EdgeOptions
       routes: table.memory,
       inFlight: inFlight.memory,
       reusePort,
+      ticketKeys: randomBytes(48),
       settings: { ...settings, maxHeld: Math.ceil(settings.maxHeld / count) },
     },
     log,
@@ -64,7 +79,7 @@ export async function createEdge({ listen, threads, settings, log }: EdgeOptions
       inFlight.reset(index)
     },
   }).catch((error: unknown) => {
-    throw explain(error, listen.join(', '))
+    throw explain(error, [...listen, ...listenTls].join(', '))
   })
 
   const apply = ({ lines, retired, commit }: Change): number => {
@@ -87,8 +102,36 @@ export async function createEdge({ listen, threads, settings, log }: EdgeOptions
     async drain(targetIds, timeoutSec) {
       return { open: await inFlight.idle(book.slots(targetIds), timeoutSec * 1000) }
     },
+    async setPolicy(app, policy) {
+      book.setPolicy(app, policy)
+      publishLines(table, book.lines())
+    },
+    async setDefaultPages(pages) {
+      await workers.order({ kind: 'pages', pages })
+    },
+    async setCertificates(certificates) {
+      try {
+        await workers.order({ kind: 'certificates', certificates })
+      } catch (error) {
+        throw invalid(`The certificates cannot be used: ${(error as Error).message}`, {
+          hint: 'Each needs its own key, both as PEM.',
+        })
+      }
+    },
+    async setChallenges(challenges) {
+      await workers.order({ kind: 'challenges', challenges })
+    },
+    async cut(targetIds) {
+      const slots = book.slots(targetIds)
+      workers.cut(slots)
+      await inFlight.idle(slots, CUT_MS)
+    },
     async listeners() {
-      return workers.listen.map(({ host, port }) => ({ protocol: 'http' as const, host, port }))
+      return workers.listen.map(({ host, port, tls }) => ({
+        protocol: tls ? ('https' as const) : ('http' as const),
+        host,
+        port,
+      }))
     },
     async ready() {
       inFlight.setReady()
@@ -117,7 +160,7 @@ function publishLines(table: RouteTableWriter, lines: Change['lines']): number {
 }
 
 /** @throws invalid */
-export function parseListen(text: string): ListenPoint {
+export function parseListen(text: string): { host: string; port: number } {
   const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text) ?? []
   const port = Number(digits)
   if (digits === undefined || port > 65_535)
@@ -128,7 +171,7 @@ export function parseListen(text: string): ListenPoint {
 }
 
 // Sockets that share a port would share it with another daemon's as well, and each would get half of the visitors.
-async function refuseTaken({ host, port }: ListenPoint): Promise<void> {
+async function refuseTaken({ host, port }: { host: string; port: number }): Promise<void> {
   if (port === 0) return
   const probe = createServer()
   try {

@@ -36,7 +36,8 @@ describe('headers', () => {
       url: '/p?q=1',
     })
     expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
-    expect(Object.keys(headers).filter((name) => /real|^forwarded|_/.test(name))).toEqual([])
+    expect(headers.forwarded).toBe('for=127.0.0.1;host="app.test";proto=http')
+    expect(Object.keys(headers).filter((name) => /real|_/.test(name))).toEqual([])
   })
 
   it('of trusted proxies are believed and continued', async () => {
@@ -62,12 +63,14 @@ describe('headers', () => {
     expect(answer.headers['x-hop']).toBeUndefined()
   })
 
-  it('in absolute form name the host', async () => {
+  it('in absolute form name the host, and only one', async () => {
     const { edge, port } = await openEdge()
     const app = await openApp('a', (req, res) => res.end(`${req.headers.host}${req.url}`))
     await edge.publish('a', [route('app.test', [app.target])])
-    const text = 'GET http://app.test/x?y HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n'
-    expect((await raw(port, text)).text).toMatch(/app\.test\/x\?y$/)
+    const text = (host: string) =>
+      `GET http://app.test/x?y HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
+    expect((await raw(port, text('app.test'))).text).toMatch(/app\.test\/x\?y$/)
+    expect((await raw(port, text('other'))).status).toBe(400)
   })
 })
 

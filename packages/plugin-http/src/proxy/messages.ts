@@ -1,9 +1,11 @@
 /** What the daemon and its listener threads say to each other, beside the memory they share. @module */
+import type { AcmeChallenge, EdgeCertificate, EdgePage, SitePolicy } from '@kernel/contracts'
 import type { WasmMemory } from '@kernel/core-wasm'
 
 export interface ListenPoint {
   host: string
   port: number
+  tls: boolean
 }
 
 /** Everything that bounds a visitor or a target. Times in milliseconds. */
@@ -26,6 +28,8 @@ export interface EdgeSettings {
   headersTimeoutMs: number
   /** Addresses or subnets (`10.0.0.0/8`) whose X-Forwarded-* are believed. */
   trustedProxies: string[]
+  /** Connections, of trusted proxies where there are any, begin with a header of the PROXY protocol. */
+  proxyProtocol: boolean
   /** A file that gets one JSON line a request. */
   accessLog?: string
 }
@@ -35,6 +39,7 @@ export interface RouteValue {
   app: string
   state: 'up' | 'hold' | 'down'
   targets: RoutedTarget[]
+  policy?: SitePolicy
 }
 
 export interface RoutedTarget {
@@ -54,18 +59,32 @@ export interface ThreadData {
   listen: ListenPoint[]
   /** False where the platform cannot share a port between sockets. */
   reusePort: boolean
+  /** 48 random bytes: a TLS session that began at one thread goes on at another. */
+  ticketKeys: Uint8Array
   settings: EdgeSettings
+  /** What holds since before this thread began. */
+  orders: Order[]
 }
+
+/** What a thread is told once and keeps; the last of a kind holds. */
+export type Order =
+  | { kind: 'certificates'; certificates: EdgeCertificate[] }
+  | { kind: 'challenges'; challenges: AcmeChallenge[] }
+  | { kind: 'pages'; pages: Partial<Record<EdgePage, string>> }
 
 export type ToThread =
   | { kind: 'measure'; id: number }
+  | { kind: 'order'; id: number; order: Order }
   /** These targets are gone: close what is idle, and the rest when it has ended. */
   | { kind: 'retire'; origins: string[] }
+  /** Ends the upgraded connections to these targets. */
+  | { kind: 'cut'; slots: number[] }
   | { kind: 'close'; graceMs: number }
 
 export type FromThread =
   | { kind: 'listening'; ports: number[] }
   | { kind: 'measured'; id: number; measures: Measures }
+  | { kind: 'obeyed'; id: number; error?: string }
   | { kind: 'warning'; message: string; fields: Record<string, unknown> }
 
 /** What a thread has counted since it was asked last, and how things are now. */

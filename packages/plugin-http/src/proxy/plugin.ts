@@ -15,9 +15,10 @@ export const edge = definePlugin({
   provides: [Router],
   config: edgeConfig,
   async setup(ctx) {
-    const { listen, threads, graceSec } = ctx.config
+    const { listen, listenTls, threads, graceSec } = ctx.config
     const router = await createEdge({
       listen,
+      listenTls,
       settings: settingsOf(ctx.config),
       log: ctx.log,
       ...(threads !== undefined && { threads }),

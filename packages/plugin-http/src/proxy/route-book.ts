@@ -1,5 +1,5 @@
 /** All routes of all apps, and the place of each target in the shared counts. @module */
-import { conflict, invalid, type Route, unavailable } from '@kernel/contracts'
+import { conflict, invalid, type Route, type SitePolicy, unavailable } from '@kernel/contracts'
 import { MAX_TARGETS } from './in-flight.ts'
 import type { RouteValue } from './messages.ts'
 
@@ -26,6 +26,7 @@ interface Seat {
 export class RouteBook {
   readonly #isIdle: (slot: number) => boolean
   #routes = new Map<string, Route[]>()
+  readonly #policies = new Map<string, SitePolicy>()
   /** Targets in the table, and those that left it and are still busy; by id. */
   #seats = new Map<string, Seat>()
 
@@ -74,6 +75,12 @@ export class RouteBook {
     }
   }
 
+  /** What holds for the visitors of an app; it is in the lines from now on. */
+  setPolicy(app: string, policy: SitePolicy): void {
+    if (Object.values(policy).every((value) => value === undefined)) this.#policies.delete(app)
+    else this.#policies.set(app, policy)
+  }
+
   /** The table as it is. */
   lines(): TableLine[] {
     return this.#compile(this.#routes).lines
@@ -82,15 +89,18 @@ export class RouteBook {
   #compile(routes: ReadonlyMap<string, Route[]>) {
     const seats = this.#seat(routes)
     const lines: TableLine[] = []
-    for (const [app, list] of routes)
+    for (const [app, list] of routes) {
+      const policy = this.#policies.get(app)
       for (const { host, path, state, targets } of list) {
         const value: RouteValue = {
           app,
           state,
           targets: targets.map(({ id }) => ({ id, ...seats.get(id)! })),
+          ...(policy !== undefined && { policy }),
         }
         lines.push({ host, path, value: JSON.stringify(value) })
       }
+    }
     return { lines, seats }
   }
 

@@ -2,12 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '@kernel/kernel'
-import type { FromThread, ListenPoint, Measures, ThreadData, ToThread } from './messages.ts'
+import type { FromThread, ListenPoint, Measures, Order, ThreadData, ToThread } from './messages.ts'
 
 export interface ThreadsOptions {
   count: number
   listen: ListenPoint[]
-  data: Omit<ThreadData, 'index' | 'listen'>
+  data: Omit<ThreadData, 'index' | 'listen' | 'orders'>
   log: Logger
   /** A thread has ended: what it held in shared memory is to be freed. */
   onExit(index: number, threadId: number): void
@@ -18,15 +18,17 @@ interface Running {
   ended: Promise<void>
 }
 
-const MEASURE_TIMEOUT_MS = 2_000
+const ANSWER_TIMEOUT_MS = 2_000
 const RESTART_AFTER_MS = 200
 
 export class Threads {
   readonly #options: ThreadsOptions
   readonly #running: Array<Running | undefined> = []
-  readonly #measuring = new Map<number, (measures: Measures) => void>()
+  /** Questions that wait for their answer, by id. */
+  readonly #asked = new Map<number, (answer: FromThread) => void>()
+  readonly #orders = new Map<Order['kind'], Order>()
   #listen: ListenPoint[]
-  #measures = 0
+  #questions = 0
   #closing = false
 
   private constructor(options: ThreadsOptions) {
@@ -55,15 +57,30 @@ export class Threads {
 
   /** What every thread that answers has counted since the last time. */
   async measure(): Promise<Measures[]> {
-    const asked = this.#running
-      .filter((running) => running !== undefined)
-      .map(({ worker }) => this.#ask(worker))
-    return (await Promise.all(asked)).filter((measures) => measures !== undefined)
+    const answers = await this.#askAll((id) => ({ kind: 'measure', id }))
+    return answers.flatMap((answer) => (answer.kind === 'measured' ? [answer.measures] : []))
+  }
+
+  /** Has every thread keep to it, those that start later as well. Rejects where one can't. */
+  async order(order: Order): Promise<void> {
+    const before = this.#orders.get(order.kind)
+    this.#orders.set(order.kind, order)
+    const answers = await this.#askAll((id) => ({ kind: 'order', id, order }))
+    const refusal = answers.find((answer) => answer.kind === 'obeyed' && answer.error !== undefined)
+    if (refusal?.kind !== 'obeyed') return
+    if (before) this.#orders.set(order.kind, before)
+    else this.#orders.delete(order.kind)
+    throw new Error(refusal.error)
   }
 
   /** Lets the threads close their connections to targets that are gone. */
   retire(origins: string[]): void {
     if (origins.length > 0) this.#tell({ kind: 'retire', origins })
+  }
+
+  /** Ends the upgraded connections to these targets. */
+  cut(slots: number[]): void {
+    if (slots.length > 0) this.#tell({ kind: 'cut', slots })
   }
 
   /** Takes no more visitors, and resolves when all threads have ended: after `graceMs` at the latest. */
@@ -89,7 +106,12 @@ export class Threads {
     const file = threadFile()
     const worker = new Worker(file, {
       name: `edge-${index}`,
-      workerData: { ...data, index, listen: this.#listen } satisfies ThreadData,
+      workerData: {
+        ...data,
+        index,
+        listen: this.#listen,
+        orders: [...this.#orders.values()],
+      } satisfies ThreadData,
       // From source, workspace packages are found under this condition.
       ...(file.pathname.endsWith('.ts') && { execArgv: ['--conditions=source'] }),
     })
@@ -103,9 +125,10 @@ export class Threads {
     worker.on('message', (message: FromThread) => {
       if (message.kind === 'listening') {
         listens = true
-        this.#listen = this.#listen.map(({ host }, i) => ({ host, port: message.ports[i]! }))
+        this.#listen = this.#listen.map((point, i) => ({ ...point, port: message.ports[i]! }))
         listening.resolve()
-      } else if (message.kind === 'measured') this.#measuring.get(message.id)?.(message.measures)
+      } else if (message.kind === 'measured' || message.kind === 'obeyed')
+        this.#asked.get(message.id)?.(message)
       else log.warn(message.message, message.fields)
     })
     const ended = new Promise<void>((resolve) => {
@@ -137,16 +160,23 @@ export class Threads {
     }
   }
 
-  async #ask(worker: Worker): Promise<Measures | undefined> {
-    const id = this.#measures++
-    const answer = Promise.withResolvers<Measures | undefined>()
-    const timer = setTimeout(() => answer.resolve(undefined), MEASURE_TIMEOUT_MS)
-    this.#measuring.set(id, answer.resolve)
-    worker.postMessage({ kind: 'measure', id } satisfies ToThread)
-    const measures = await answer.promise
+  async #askAll(question: (id: number) => ToThread): Promise<FromThread[]> {
+    const answers = this.#running
+      .filter((running) => running !== undefined)
+      .map(({ worker }) => this.#ask(worker, question))
+    return (await Promise.all(answers)).filter((answer) => answer !== undefined)
+  }
+
+  async #ask(worker: Worker, question: (id: number) => ToThread): Promise<FromThread | undefined> {
+    const id = this.#questions++
+    const answer = Promise.withResolvers<FromThread | undefined>()
+    const timer = setTimeout(() => answer.resolve(undefined), ANSWER_TIMEOUT_MS)
+    this.#asked.set(id, answer.resolve)
+    worker.postMessage(question(id))
+    const message = await answer.promise
     clearTimeout(timer)
-    this.#measuring.delete(id)
-    return measures
+    this.#asked.delete(id)
+    return message
   }
 }
 

@@ -11,8 +11,12 @@ export interface AccessLine {
   /** 0 where the visitor left before the answer. */
   status: number
   ms: number
+  /** From the request, or the last of its body, to the first byte of the target's answer; 0 without one. */
+  upstreamMs: number
   /** The target's id; empty where the edge itself answered. */
   target: string
+  /** The visitor's address. */
+  client: string
 }
 
 export interface AccessLog {

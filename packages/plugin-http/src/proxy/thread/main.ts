@@ -4,19 +4,22 @@
  * @module
  */
 import { once } from 'node:events'
-import type { Server } from 'node:http'
-import { type AddressInfo, BlockList, isIP, type Socket } from 'node:net'
+import { type AddressInfo, BlockList, isIP, type Server } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
 import { RouteTableReader } from '@kernel/core-wasm'
 import { InFlight } from '../in-flight.ts'
-import type { FromThread, RouteValue, ThreadData, ToThread } from '../messages.ts'
+import type { FromThread, Order, RouteValue, ThreadData, ToThread } from '../messages.ts'
 import { openAccessLog } from './access-log.ts'
-import { createFront } from './front.ts'
+import { Certificates } from './certificates.ts'
+import { Clock } from './clock.ts'
+import { createDoor, type Guest } from './door.ts'
 import { Gate } from './gate.ts'
 import { Meter } from './meter.ts'
+import { Pages } from './pages.ts'
 import { Pools } from './pools.ts'
 import type { Site } from './site.ts'
 import { Targets } from './targets.ts'
+import { Tunnels } from './tunnel.ts'
 
 const data = workerData as ThreadData
 const { settings } = data
@@ -39,14 +42,19 @@ function warn(message: string, fields: Record<string, unknown>): void {
   if (warnings <= MAX_WARNINGS) tell({ kind: 'warning', message, fields })
 }
 
+const certificates = new Certificates()
 const reader = new RouteTableReader(data.routes, (text) => JSON.parse(text) as RouteValue)
 const inFlight = new InFlight(data.threads, data.inFlight)
 const site: Site = {
   settings,
   targets: new Targets(reader, inFlight, data.index, settings.downMs),
   gate: new Gate(reader, settings.maxHeld),
-  pools: new Pools(settings.connectTimeoutMs),
+  pools: new Pools(),
+  tunnels: new Tunnels(),
+  clock: new Clock(),
   meter: new Meter(),
+  pages: new Pages(),
+  certificates,
   trusted: blockList(settings.trustedProxies),
   accessLog: settings.accessLog
     ? openAccessLog(settings.accessLog, (error) =>
@@ -57,27 +65,50 @@ const site: Site = {
   closing: false,
 }
 
-const sockets = new Set<Socket>()
+site.clock.add(site.pools)
+
+function obey(order: Order): void {
+  if (order.kind === 'certificates') certificates.set(order.certificates)
+  else if (order.kind === 'challenges') certificates.setChallenges(order.challenges)
+  else site.pages.setDefaults(order.pages)
+}
+for (const order of data.orders) obey(order)
+
+const guests = new Set<Guest>()
 const servers: Server[] = []
 const ports: number[] = []
-for (const { host, port } of data.listen) {
-  const server = createFront(site)
-  server.on('connection', (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
-  server.listen({ host, port, backlog: 1024, reusePort: data.reusePort })
+const ticketKeys = Buffer.from(data.ticketKeys)
+for (const point of data.listen) {
+  const server = createDoor({ site, point, certificates, ticketKeys, guests })
+  server.listen({ host: point.host, port: point.port, backlog: 4096, reusePort: data.reusePort })
   await once(server, 'listening')
   servers.push(server)
   ports.push((server.address() as AddressInfo).port)
 }
 
 parentPort!.on('message', (message: ToThread) => {
-  if (message.kind === 'retire') site.pools.retire(message.origins)
-  else if (message.kind === 'close') void close(message.graceMs)
-  else {
-    const measures = { apps: site.meter.take(), connections: sockets.size, held: site.gate.held }
-    tell({ kind: 'measured', id: message.id, measures })
+  switch (message.kind) {
+    case 'retire':
+      site.pools.retire(message.origins)
+      break
+    case 'order':
+      try {
+        obey(message.order)
+        tell({ kind: 'obeyed', id: message.id })
+      } catch (error) {
+        tell({ kind: 'obeyed', id: message.id, error: (error as Error).message })
+      }
+      break
+    case 'cut':
+      site.tunnels.close(new Set(message.slots))
+      break
+    case 'close':
+      void close(message.graceMs)
+      break
+    case 'measure': {
+      const measures = { apps: site.meter.take(), connections: guests.size, held: site.gate.held }
+      tell({ kind: 'measured', id: message.id, measures })
+    }
   }
 })
 tell({ kind: 'listening', ports })
@@ -87,17 +118,17 @@ async function close(graceMs: number): Promise<void> {
   site.closing = true
   const closed = Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   site.gate.close()
-  // A connection whose last answer promised to keep it open is idle again after that answer.
-  const idle = setInterval(() => {
-    for (const server of servers) server.closeIdleConnections()
-  }, 50)
+  for (const guest of [...guests]) guest.close()
+  // A WebSocket has no end of its own: it is told now, as the app would tell it.
+  site.tunnels.close()
   const cut = setTimeout(() => {
-    for (const socket of sockets) socket.destroy()
+    for (const guest of [...guests]) guest.destroy()
+    site.pools.close()
   }, graceMs)
   await closed
-  clearInterval(idle)
   clearTimeout(cut)
   site.pools.close()
+  site.clock.close()
   await site.accessLog?.close()
   reader.close()
   process.exit()

@@ -1,15 +1,19 @@
 /** The edge's own answers: short, self-contained, and silent about what is inside. @module */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { EdgePage } from '@kernel/contracts'
+import type { Answer } from './visitor.ts'
 
 /** Why the edge itself answers. */
 export type Reason =
   | 'bad-request'
   | 'visitor-slow'
+  | 'body-too-large'
   | 'too-large'
+  | 'expectation'
   | 'coding'
   | 'unknown'
   | 'down'
   | 'held'
+  | 'maintenance'
   | 'full'
   | 'closing'
   | 'unreachable'
@@ -17,58 +21,103 @@ export type Reason =
 
 interface Page {
   status: number
+  reason: string
   title: string
   text: string
   /** Seconds after which it may be worth another try. */
   retryAfter?: number
 }
 
+const page = (status: number, reason: string, title: string, text: string, retryAfter?: number): Page => ({
+  status,
+  reason,
+  title,
+  text,
+  ...(retryAfter !== undefined && { retryAfter }),
+})
+
 const PAGES: Record<Reason, Page> = {
-  'bad-request': { status: 400, title: 'Bad request', text: 'The request could not be understood.' },
-  'visitor-slow': { status: 408, title: 'Request timeout', text: 'The request took too long to arrive.' },
-  'too-large': { status: 431, title: 'Too many headers', text: 'The request has too many headers.' },
-  coding: { status: 501, title: 'Not implemented', text: 'The request has an unsupported transfer coding.' },
-  unknown: { status: 404, title: 'Not found', text: 'There is no app at this address.' },
-  down: { status: 503, title: 'Not running', text: 'The app at this address is not running.' },
-  held: {
-    status: 503,
-    title: 'Not ready yet',
-    text: 'The app at this address is still starting. Please try again in a moment.',
-    retryAfter: 5,
-  },
-  full: {
-    status: 503,
-    title: 'Busy',
-    text: 'Too many requests are waiting. Please try again.',
-    retryAfter: 5,
-  },
-  closing: {
-    status: 503,
-    title: 'Restarting',
-    text: 'The server is restarting. Please try again.',
-    retryAfter: 5,
-  },
-  unreachable: { status: 502, title: 'Bad gateway', text: 'The app at this address could not answer.' },
-  slow: { status: 504, title: 'Gateway timeout', text: 'The app at this address took too long to answer.' },
+  'bad-request': page(400, 'Bad Request', 'Bad request', 'The request could not be understood.'),
+  'visitor-slow': page(408, 'Request Timeout', 'Request timeout', 'The request took too long to arrive.'),
+  'body-too-large': page(413, 'Content Too Large', 'Too large', 'The request is larger than this app takes.'),
+  expectation: page(
+    417,
+    'Expectation Failed',
+    'Expectation failed',
+    'The request expects what is unknown here.',
+  ),
+  'too-large': page(
+    431,
+    'Request Header Fields Too Large',
+    'Too many headers',
+    'The request has too many headers.',
+  ),
+  coding: page(501, 'Not Implemented', 'Not implemented', 'The request has an unsupported transfer coding.'),
+  unknown: page(404, 'Not Found', 'Not found', 'There is no app at this address.'),
+  down: page(503, 'Service Unavailable', 'Not running', 'The app at this address is not running.'),
+  held: page(
+    503,
+    'Service Unavailable',
+    'Not ready yet',
+    'The app at this address is still starting. Please try again in a moment.',
+    5,
+  ),
+  maintenance: page(
+    503,
+    'Service Unavailable',
+    'Maintenance',
+    'The app at this address is being worked on. Please try again later.',
+    60,
+  ),
+  full: page(503, 'Service Unavailable', 'Busy', 'Too many requests are waiting. Please try again.', 5),
+  closing: page(503, 'Service Unavailable', 'Restarting', 'The server is restarting. Please try again.', 5),
+  unreachable: page(502, 'Bad Gateway', 'Bad gateway', 'The app at this address could not answer.'),
+  slow: page(504, 'Gateway Timeout', 'Gateway timeout', 'The app at this address took too long to answer.'),
 }
 
-/** Answers with a page: HTML for who reads HTML, else plain text. The answer must not have begun. */
-export function sendPage(req: IncomingMessage, res: ServerResponse, reason: Reason, requestId: string): void {
-  const page = PAGES[reason]
-  const html = req.headers.accept?.includes('text/html') === true
-  const body = Buffer.from(html ? htmlOf(page, requestId) : `${page.text}\nRequest ${requestId}\n`)
-  const headers: Record<string, string | number> = {
-    'Content-Type': `text/${html ? 'html' : 'plain'}; charset=utf-8`,
-    'Content-Length': body.length,
-    'Cache-Control': 'no-store',
-    'X-Request-Id': requestId,
+/** Which page of one's own takes the place of the edge's. */
+const OWN: Partial<Record<Reason, EdgePage>> = {
+  unknown: '404',
+  unreachable: '502',
+  down: '503',
+  held: '503',
+  full: '503',
+  closing: '503',
+  slow: '504',
+  maintenance: 'maintenance',
+}
+
+export type OwnPages = Partial<Record<EdgePage, string>>
+
+/** The pages of a thread. */
+export class Pages {
+  #defaults: OwnPages = {}
+
+  setDefaults(pages: OwnPages): void {
+    this.#defaults = pages
   }
-  if (page.retryAfter !== undefined) headers['Retry-After'] = page.retryAfter
-  res.writeHead(page.status, headers)
-  res.end(body)
+
+  /**
+   * A page: HTML for who reads HTML, else plain text.
+   * @param accept the visitor's Accept @param own pages of the app
+   */
+  page(reason: Reason, accept: string, requestId: string, own?: OwnPages): { answer: Answer; body: Buffer } {
+    const found = PAGES[reason]
+    const html = accept.includes('text/html')
+    const name = OWN[reason]
+    const custom = html && name !== undefined ? (own?.[name] ?? this.#defaults[name]) : undefined
+    const text = html ? (custom ?? htmlOf(found, requestId)) : `${found.text}\nRequest ${requestId}\n`
+    const body = Buffer.from(text)
+    let fields =
+      `Date: ${new Date().toUTCString()}\r\nContent-Type: text/${html ? 'html' : 'plain'}; charset=utf-8\r\n` +
+      `Cache-Control: no-store\r\nX-Request-Id: ${requestId}\r\n`
+    if (found.retryAfter !== undefined) fields += `Retry-After: ${found.retryAfter}\r\n`
+    const { status, reason: phrase } = found
+    return { answer: { status, reason: phrase, fields, length: body.length, declared: body.length }, body }
+  }
 }
 
-// The request id is the only text from outside, and readRequestHead allows no character that HTML would heed.
+// The request id is the only text from outside, and no character of it is one that HTML would heed.
 function htmlOf({ status, title, text }: Page, requestId: string): string {
   return `<!doctype html>
 <html lang="en">

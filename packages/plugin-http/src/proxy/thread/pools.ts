@@ -1,61 +1,77 @@
 /** Connections to targets, kept open between requests. @module */
-import { Pool } from 'undici'
+import { TargetConnection } from './target-connection.ts'
 
-const SWEEP_MS = 60_000
+/** Below the 5 s after which many servers close, so that both sides seldom disagree. */
+const IDLE_MS = 4_000
+/** A request that can't be sent twice takes no connection that was idle for longer: it might be closing just now. */
+const FRESH_MS = 1_000
 
 export class Pools {
-  readonly #connectTimeoutMs: number
-  readonly #pools = new Map<string, { pool: Pool; usedAt: number }>()
-  readonly #sweeper: NodeJS.Timeout
+  /** The longest idle first. */
+  readonly #idle = new Map<string, TargetConnection[]>()
+  readonly #busy = new Set<TargetConnection>()
 
-  constructor(connectTimeoutMs: number) {
-    this.#connectTimeoutMs = connectTimeoutMs
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS)
-    this.#sweeper.unref()
-  }
-
-  of(origin: string): Pool {
-    let entry = this.#pools.get(origin)
-    if (!entry) {
-      entry = { pool: this.#open(origin), usedAt: 0 }
-      this.#pools.set(origin, entry)
+  /**
+   * A connection to `origin` (`http://HOST:PORT`), idle or new.
+   * @param fresh where the request can't be repeated
+   */
+  take(origin: string, fresh: boolean): TargetConnection {
+    const list = this.#idle.get(origin)
+    const last = list?.at(-1)
+    if (last !== undefined) {
+      const idle = performance.now() - last.idleSince
+      if (idle < Math.min(fresh ? FRESH_MS : IDLE_MS, last.idleLimitMs)) {
+        list!.pop()
+        this.#busy.add(last)
+        return last
+      }
     }
-    entry.usedAt = performance.now()
-    return entry.pool
+    const connection = new TargetConnection(origin, addressOf(origin), this.#release)
+    this.#busy.add(connection)
+    return connection
   }
 
   /** Closes idle connections now and busy ones when their request has ended. */
-  retire(origins: Iterable<string>): void {
+  retire(origins: readonly string[]): void {
     for (const origin of origins) {
-      const entry = this.#pools.get(origin)
-      this.#pools.delete(origin)
-      void entry?.pool.close()
+      const list = this.#idle.get(origin) ?? []
+      this.#idle.delete(origin)
+      for (const connection of list) connection.destroy()
+    }
+    const gone = new Set(origins)
+    for (const connection of this.#busy) if (gone.has(connection.origin)) connection.retired = true
+  }
+
+  /** Closes what was idle for too long. */
+  tick(now: number): void {
+    for (const [origin, list] of this.#idle) {
+      while (list.length > 0 && now - list[0]!.idleSince > Math.min(IDLE_MS, list[0]!.idleLimitMs))
+        list.shift()!.destroy()
+      if (list.length === 0) this.#idle.delete(origin)
     }
   }
 
   close(): void {
-    clearInterval(this.#sweeper)
-    this.retire([...this.#pools.keys()])
+    this.retire([...this.#idle.keys()])
+    for (const connection of [...this.#busy]) connection.destroy()
   }
 
-  #open(origin: string): Pool {
-    return new Pool(origin, {
-      pipelining: 1,
-      // An answer or an upload may be silent for hours (events, long polls); the exchange keeps its own time.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      // Below the 5 s after which Node's own servers close, so that both sides seldom disagree.
-      keepAliveTimeout: 4_000,
-      keepAliveMaxTimeout: 60_000,
-      allowH2: false,
-      // Half-open, since either side of a tunnel may end first.
-      connect: { timeout: this.#connectTimeoutMs, allowHalfOpen: true, keepAlive: true },
-    })
+  #release = (connection: TargetConnection, reusable: boolean): void => {
+    this.#busy.delete(connection)
+    const { origin } = connection
+    const list = this.#idle.get(origin)
+    if (!reusable) {
+      const at = list?.indexOf(connection) ?? -1
+      if (at >= 0) list!.splice(at, 1)
+      return
+    }
+    connection.idleSince = performance.now()
+    if (list) list.push(connection)
+    else this.#idle.set(origin, [connection])
   }
+}
 
-  // What was retired while a request was still on its way here was opened again; nobody else would close it.
-  #sweep(): void {
-    const limit = performance.now() - SWEEP_MS
-    this.retire([...this.#pools].filter(([, { usedAt }]) => usedAt < limit).map(([origin]) => origin))
-  }
+function addressOf(origin: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^http:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d+)$/.exec(origin)!
+  return { host: (bracketed ?? plain)!, port: Number(port) }
 }

@@ -1,193 +1,339 @@
 /** The life of one request, from its head to the last byte of its answer. @module */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { NO_BODY } from '../http1/framing.ts'
+import type { RequestHead } from '../http1/request-head.ts'
+import type { ResponseHead } from '../http1/response-head.ts'
 import type { RoutedTarget } from '../messages.ts'
-import { Exchange, type Failure } from './exchange.ts'
-import { type Reason, sendPage } from './pages.ts'
-import { type RequestHead, readRequestHead } from './request-head.ts'
+import type { Reason } from './pages.ts'
+import { identityLines } from './peer.ts'
 import type { Site } from './site.ts'
-import { openTunnel } from './tunnel.ts'
-import { Upload } from './upload.ts'
+import { type Asker, bodyKind, type Failure, type TargetConnection } from './target-connection.ts'
+import type { Visitor } from './visitor.ts'
 
 /** Methods that may be sent twice where it is unknown whether the first was heard. RFC 9110 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
-
 /** The rest of a request that made no sense, or never comes, cannot be told from the next one. */
-const ENDS_CONNECTION = new Set<Reason>(['bad-request', 'visitor-slow', 'coding'])
+const ENDS_CONNECTION = new Set<Reason>(['bad-request', 'visitor-slow', 'coding', 'body-too-large'])
+const NONE_TRIED: ReadonlySet<number> = new Set()
 
-/** Time for the rest of a body that nobody reads, so that its sender gets to see the answer. */
-const LINGER_MS = 10_000
-
-export class Visit {
+export class Visit implements Asker {
   readonly #site: Site
-  readonly #req: IncomingMessage
-  readonly #res: ServerResponse
-  readonly #upgrade: boolean
+  readonly #visitor: Visitor
+  readonly #head: RequestHead
+  readonly #requestId: string
   readonly #start = performance.now()
-  readonly #tried = new Set<number>()
-  #head: RequestHead | undefined
-  #requestId = ''
+  #tried: Set<number> | undefined
   #app = ''
-  #target = ''
+  #target: RoutedTarget | undefined
+  #connection: TargetConnection | undefined
+  /** When the attempt began, and the time from there to the first byte of the answer. */
+  #asked = 0
+  #waited = 0
   #repeated = false
   #heldUntil = 0
   #stopWaiting: (() => void) | undefined
-  #exchange: Exchange | undefined
-  #closed = false
+  /** By `performance.now()`; 0 for none. */
+  #deadline = 0
+  #bodyBegun = false
+  #bodyWhole: boolean
+  /** The target takes no more of the body for now. */
+  #blocked = false
+  #status = 0
+  #over = false
 
-  /** @param upgrade whether the visitor asks to change to another protocol */
-  constructor(site: Site, req: IncomingMessage, res: ServerResponse, upgrade: boolean) {
+  constructor(site: Site, visitor: Visitor, head: RequestHead) {
     this.#site = site
-    this.#req = req
-    this.#res = res
-    this.#upgrade = upgrade
+    this.#visitor = visitor
+    this.#head = head
+    this.#requestId = head.requestId ?? randomUUID()
+    this.#bodyWhole = head.length === NO_BODY
+  }
+
+  /** Whether the answer has been given whole, or given up. */
+  get over(): boolean {
+    return this.#over
   }
 
   begin(): void {
-    this.#res.on('close', () => this.#close(this.#res.headersSent ? this.#res.statusCode : 0))
-    this.#req.on('error', () => {})
-    const { trusted, settings } = this.#site
-    const options = { trusted, maxHeaders: settings.maxHeaders, upgrade: this.#upgrade }
-    const head = readRequestHead(this.#req, options)
-    this.#requestId = head.requestId
-    if ('status' in head) {
-      this.#answer(head.status === 400 ? 'bad-request' : head.status === 431 ? 'too-large' : 'coding')
-      return
-    }
-    this.#head = head
-    this.#route(head)
+    this.#route()
   }
 
-  #route(head: RequestHead): void {
-    const found = this.#site.targets.take(head.host, head.path, this.#tried)
+  #route(): void {
+    const { host, path } = this.#head
+    const found = this.#site.targets.take(host, path, this.#tried ?? NONE_TRIED)
     this.#app = found.app
-    if (found.kind === 'target') this.#forward(head, found.target)
-    else if (found.kind === 'wait') this.#hold(head, found.generation)
-    else this.#answer(found.kind === 'exhausted' ? 'unreachable' : found.kind)
+    if (found.kind === 'target') this.#forward(found.target)
+    else if (found.kind === 'wait') this.#hold(found.generation)
+    else this.#page(found.kind === 'exhausted' ? 'unreachable' : found.kind)
   }
 
-  #hold(head: RequestHead, generation: number): void {
+  #hold(generation: number): void {
     const now = performance.now()
     this.#heldUntil ||= now + this.#site.settings.holdTimeoutMs
     const left = Math.max(0, this.#heldUntil - now)
     this.#stopWaiting = this.#site.gate.wait(generation, left, (outcome) => {
       this.#stopWaiting = undefined
-      if (this.#closed) return
+      if (this.#over) return
       // Targets that refused belong to the routes before the wait.
-      this.#tried.clear()
-      if (outcome === 'changed') this.#route(head)
-      else this.#answer(outcome === 'timeout' ? 'held' : outcome)
+      this.#tried = undefined
+      if (outcome === 'changed') this.#route()
+      else this.#page(outcome === 'timeout' ? 'held' : outcome)
     })
   }
 
-  #forward(head: RequestHead, target: RoutedTarget): void {
-    const { pools, targets, meter, settings } = this.#site
-    this.#target = target.id
-    const upload = head.hasBody ? new Upload(this.#req, () => this.#continue()) : null
-    const began = performance.now()
-    this.#exchange = new Exchange({
-      res: this.#res,
-      upload,
-      timeoutMs: settings.responseTimeoutMs,
-      onOver: () => targets.release(target),
-      onHead: () => {
-        meter.waited(this.#app, (performance.now() - began) / 1000)
-        this.#prepareAnswer()
+  #forward(target: RoutedTarget): void {
+    const { pools, settings } = this.#site
+    const { method, path, fields, authority, length, upgrade } = this.#head
+    this.#target = target
+    this.#asked = performance.now()
+    this.#deadline = this.#asked + Math.min(settings.connectTimeoutMs, settings.responseTimeoutMs)
+    // HTTP/1.0 may come without a Host, HTTP/1.1 may not go on without one.
+    let head = `${method} ${path} HTTP/1.1\r\nHost: ${authority === '' ? target.origin.slice(7) : authority}\r\n`
+    head += `${fields}${identityLines(this.#visitor.peer, this.#head)}X-Request-Id: ${this.#requestId}\r\n`
+    if (upgrade !== undefined) head += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`
+    const fresh = length !== NO_BODY || !IDEMPOTENT.has(method)
+    const connection = pools.take(target.origin, fresh)
+    this.#connection = connection
+    connection.ask(this, { head: `${head}\r\n`, bodyless: method === 'HEAD', body: bodyKind(length) })
+  }
+
+  /** Watches the limits. */
+  tick(now: number): void {
+    if (this.#deadline === 0 || now < this.#deadline || this.#over) return
+    const connection = this.#connection
+    if (connection && !connection.asked) {
+      // Not the target's silence yet: the connection itself does not come.
+      connection.destroy()
+      this.onFailure('unreachable', new Error('no connection in time'))
+    } else if (connection && !this.#longSince(now)) {
+      this.#deadline = this.#asked + this.#site.settings.responseTimeoutMs
+    } else if (this.#status !== 0) this.#cut()
+    else {
+      this.#drop()
+      this.#page(this.#bodyBegun && !this.#bodyWhole && !this.#blocked ? 'visitor-slow' : 'slow')
+    }
+  }
+
+  // The limit for a connection is shorter than that for an answer; only after it counts the other.
+  #longSince(now: number): boolean {
+    return now - this.#asked >= this.#site.settings.responseTimeoutMs
+  }
+
+  // --- the visitor's side --------------------------------------------------------------------------------------
+
+  /** A piece of the request's body. False: no more until the visitor hears `resumeBody`. */
+  body(buf: Buffer, start: number, end: number): boolean {
+    if (!this.#connection || this.#over) return true
+    this.#progress()
+    if (this.#connection.write(buf, start, end)) return true
+    this.#blocked = true
+    return false
+  }
+
+  bodyEnd(trailers: string): void {
+    this.#bodyWhole = true
+    if (!this.#connection || this.#over) return
+    this.#progress()
+    this.#connection.end(trailers)
+  }
+
+  /** The request can't be read to its end. */
+  bodyFailed(): void {
+    if (this.#over) return
+    this.#drop()
+    if (this.#status === 0) this.#page('bad-request')
+    else this.#cut()
+  }
+
+  /** The visitor takes more of the answer. */
+  drained(): void {
+    this.#deadline = 0
+    this.#connection?.resume()
+  }
+
+  /** The visitor has left. */
+  left(): void {
+    if (this.#over) return
+    this.#drop()
+    this.#finish(this.#status)
+  }
+
+  #progress(): void {
+    if (this.#status === 0) {
+      this.#asked = performance.now()
+      this.#deadline = this.#asked + this.#site.settings.responseTimeoutMs
+    }
+  }
+
+  // --- the target's side ---------------------------------------------------------------------------------------
+
+  onDrain(): void {
+    this.#blocked = false
+    if (this.#bodyBegun) {
+      this.#visitor.resumeBody()
+      return
+    }
+    this.#bodyBegun = true
+    this.#progress()
+    if (this.#head.expects) this.#visitor.interim(100, 'Continue', '')
+    this.#visitor.readBody()
+  }
+
+  onInterim({ status, reason, fields }: ResponseHead): void {
+    // Other interim answers mean something between edge and target only. RFC 8297.
+    if (status === 103) this.#visitor.interim(status, reason, fields)
+  }
+
+  onHead(head: ResponseHead): void {
+    const now = performance.now()
+    this.#waited = now - this.#asked
+    this.#site.meter.waited(this.#app, this.#waited / 1000)
+    this.#deadline = 0
+    this.#status = head.status
+    this.#visitor.answer(head, this.#isLast())
+  }
+
+  onPiece(buf: Buffer, start: number, end: number): boolean {
+    if (this.#visitor.piece(buf, start, end)) return true
+    this.#deadline = performance.now() + this.#site.settings.responseTimeoutMs
+    return false
+  }
+
+  onPause(): void {
+    this.#visitor.flush()
+  }
+
+  onEnd(trailers: string): void {
+    this.#connection = undefined
+    this.#finish(this.#status)
+    this.#visitor.end(trailers)
+  }
+
+  onUpgrade(head: ResponseHead, socket: Socket, rest: Buffer): void {
+    this.#connection = undefined
+    this.#deadline = 0
+    const target = this.#target!
+    if (this.#head.upgrade === undefined) {
+      socket.destroy()
+      this.onFailure('broken', new Error('it changed the protocol unasked'))
+      return
+    }
+    this.#waited = performance.now() - this.#asked
+    this.#site.meter.waited(this.#app, this.#waited / 1000)
+    const upgrade = head.upgrade ?? ''
+    const visitor = this.#visitor.detach()
+    visitor.socket.write(
+      `HTTP/1.1 101 ${head.reason || 'Switching Protocols'}\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n${head.fields}\r\n`,
+      'latin1',
+    )
+    this.#status = 101
+    this.#target = undefined
+    this.#site.tunnels.open({
+      slot: target.slot,
+      websocket: upgrade.toLowerCase() === 'websocket',
+      visitor,
+      target: { socket, rest, ended: false },
+      done: () => {
+        this.#target = target
+        this.#finish(101)
       },
-      onUpgrade: (status, headers, protocol, socket) => {
-        meter.waited(this.#app, (performance.now() - began) / 1000)
-        this.#tunnel(target, status, headers, protocol, socket)
-      },
-      onFailure: (failure, error) => this.#failed(head, target, failure, error),
-    })
-    this.#exchange.start(pools.of(target.origin), {
-      path: head.path,
-      method: this.#req.method!,
-      headers: head.headers,
-      body: upload,
-      upgrade: head.upgrade ?? null,
     })
   }
 
-  #failed(head: RequestHead, target: RoutedTarget, failure: Failure, error: Error): void {
-    if (this.#closed || this.#res.destroyed || this.#req.socket.destroyed) return
-    if (failure === 'unreachable') {
+  onFailure(failure: Failure, error: Error): void {
+    const target = this.#target
+    this.#connection = undefined
+    this.#release()
+    if (this.#over || !target) return
+    const names = { app: this.#app, target: target.id, error: error.message }
+    if (this.#status !== 0) {
+      this.#site.warn('A target broke its answer off', names)
+      this.#cut()
+    } else if (failure === 'unreachable') {
       this.#site.targets.markDown(target)
-      this.#site.warn('A target cannot be reached', { ...this.#names(), error: error.message })
+      this.#site.warn('A target cannot be reached', names)
+      this.#tried ??= new Set()
       this.#tried.add(target.slot)
-      this.#route(head)
-    } else if (failure === 'closed' || (failure === 'cut' && this.#mayRepeat(head))) {
-      this.#repeated ||= failure === 'cut'
-      this.#route(head)
-    } else if (failure === 'cut' || failure === 'broken') {
-      this.#site.warn('A target broke its connection off', { ...this.#names(), error: error.message })
-      this.#answer('unreachable')
-    } else this.#answer(failure)
+      this.#route()
+    } else if (failure === 'cut' && this.#mayRepeat()) {
+      this.#repeated = true
+      this.#route()
+    } else {
+      this.#site.warn('A target broke its connection off', names)
+      this.#page('unreachable', target.id)
+    }
   }
 
   // A connection that was idle may be closed by the target just as the next request goes out on it.
-  #mayRepeat(head: RequestHead): boolean {
-    return !this.#repeated && !head.hasBody && head.upgrade === undefined && IDEMPOTENT.has(this.#req.method!)
+  #mayRepeat(): boolean {
+    const { length, upgrade, method } = this.#head
+    return !this.#repeated && length === NO_BODY && upgrade === undefined && IDEMPOTENT.has(method)
   }
 
-  #tunnel(
-    target: RoutedTarget,
-    status: number,
-    headers: string[],
-    protocol: string | undefined,
-    socket: Duplex,
-  ): void {
-    const visitor = this.#req.socket
-    this.#res.detachSocket(visitor)
-    let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: Upgrade\r\nUpgrade: ${protocol ?? ''}\r\n`
-    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
-    visitor.write(`${text}\r\n`, 'latin1')
-    openTunnel(visitor, socket, () => {
-      this.#site.targets.release(target)
-      this.#close(status)
-    })
+  // --- ends ----------------------------------------------------------------------------------------------------
+
+  /** The edge's own answer. */
+  #page(reason: Reason, target = ''): void {
+    if (this.#over) return
+    const { answer, body } = this.#site.pages.page(reason, this.#head.accept, this.#requestId)
+    this.#status = answer.status
+    const last = ENDS_CONNECTION.has(reason) || this.#isLast()
+    this.#finish(answer.status, target)
+    const empty = this.#head.method === 'HEAD'
+    this.#visitor.answer(empty ? { ...answer, length: NO_BODY } : answer, last)
+    if (!empty) this.#visitor.piece(body, 0, body.length)
+    this.#visitor.end('')
   }
 
-  #answer(reason: Reason): void {
-    if (this.#closed || this.#res.headersSent) return
-    this.#prepareAnswer()
-    if (ENDS_CONNECTION.has(reason)) this.#res.shouldKeepAlive = false
-    sendPage(this.#req, this.#res, reason, this.#requestId)
+  /** A body that is not read to its end is in the way of the next request, as is what follows a refused upgrade. */
+  #isLast(): boolean {
+    const { keepAlive, upgrade } = this.#head
+    return this.#site.closing || !keepAlive || !this.#bodyWhole || upgrade !== undefined
   }
 
-  #prepareAnswer(): void {
-    if (this.#site.closing) this.#res.shouldKeepAlive = false
-    if (this.#req.complete || this.#upgrade) return
-    this.#res.once('finish', () => {
-      if (this.#req.complete) return
-      const { socket } = this.#req
-      this.#req.resume()
-      const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-      this.#req.once('close', () => clearTimeout(timer))
-    })
+  /** Too late for another answer: a connection that is cut tells the visitor that this one is not whole. */
+  #cut(): void {
+    this.#drop()
+    this.#finish(this.#status)
+    this.#visitor.abort()
   }
 
-  #continue(): void {
-    if (this.#req.headers.expect !== undefined && !this.#res.headersSent) this.#res.writeContinue()
+  /** Lets go of the target in the midst of things. */
+  #drop(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.destroy()
   }
 
-  #close(status: number): void {
-    if (this.#closed) return
-    this.#closed = true
+  #release(): void {
+    if (this.#target === undefined) return
+    this.#site.targets.release(this.#target)
+    this.#target = undefined
+  }
+
+  #finish(status: number, target = this.#target?.id ?? ''): void {
+    if (this.#over) return
+    this.#over = true
+    this.#deadline = 0
     this.#stopWaiting?.()
-    this.#exchange?.abandon()
-    this.#site.meter.answered(this.#app, status)
-    this.#site.accessLog?.write({
-      ...this.#names(),
-      method: this.#req.method ?? '',
-      host: this.#head?.host ?? '',
-      path: (this.#head?.path ?? '').split('?', 1)[0]!,
+    this.#release()
+    const { meter, accessLog } = this.#site
+    meter.answered(this.#app, status)
+    if (accessLog === undefined) return
+    const { method, host, path } = this.#head
+    const query = path.indexOf('?')
+    accessLog.write({
+      requestId: this.#requestId,
+      app: this.#app,
+      method,
+      host,
+      path: query < 0 ? path : path.slice(0, query),
       status,
       ms: Math.round((performance.now() - this.#start) * 10) / 10,
+      upstreamMs: Math.round(this.#waited * 10) / 10,
+      target,
+      client: this.#visitor.peer.address,
     })
-  }
-
-  #names() {
-    return { requestId: this.#requestId, app: this.#app, target: this.#target }
   }
 }
