@@ -9,6 +9,7 @@ import type { Logger } from '@kernel/kernel'
 import { EdgeMetrics } from './edge-metrics.ts'
 import { InFlight } from './in-flight.ts'
 import type { EdgeSettings } from './messages.ts'
+import { RateLimits } from './policy/rate-limit.ts'
 import { type Change, RouteBook } from './route-book.ts'
 import { Threads } from './threads.ts'
 
@@ -71,6 +72,8 @@ export async function createEdge({
       inFlight: inFlight.memory,
       reusePort,
       ticketKeys: randomBytes(48),
+      rateLimits: RateLimits.memory(),
+      rateSeed: randomBytes(16).toString('hex'),
       settings: { ...settings, maxHeld: Math.ceil(settings.maxHeld / count) },
     },
     log,

@@ -61,6 +61,9 @@ export interface ThreadData {
   reusePort: boolean
   /** 48 random bytes: a TLS session that began at one thread goes on at another. */
   ticketKeys: Uint8Array
+  /** Counts of all threads, and the secret that spreads them. */
+  rateLimits: SharedArrayBuffer
+  rateSeed: string
   settings: EdgeSettings
   /** What holds since before this thread began. */
   orders: Order[]

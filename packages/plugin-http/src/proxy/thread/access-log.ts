@@ -6,7 +6,7 @@ export interface AccessLine {
   app: string
   method: string
   host: string
-  /** Without its query, which may hold secrets. */
+  /** Its query, which may hold secrets, is left out. */
   path: string
   /** 0 where the visitor left before the answer. */
   status: number
@@ -38,8 +38,20 @@ export function openAccessLog(file: string, onError: (error: Error) => void): Ac
   return {
     write(line) {
       if (failed || stream.writableLength > MAX_WAITING_BYTES) return
-      stream.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`)
+      const query = line.path.indexOf('?')
+      const shown = {
+        time: new Date().toISOString(),
+        ...line,
+        path: query < 0 ? line.path : line.path.slice(0, query),
+        ms: tenths(line.ms),
+        upstreamMs: tenths(line.upstreamMs),
+      }
+      stream.write(`${JSON.stringify(shown)}\n`)
     },
     close: () => new Promise((resolve) => stream.close(() => resolve())),
   }
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10
 }

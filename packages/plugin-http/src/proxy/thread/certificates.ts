@@ -1,6 +1,7 @@
 /** Which certificate a visitor is shown. @module */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { AcmeChallenge, EdgeCertificate } from '@kernel/contracts'
+import { AcmeChallenges } from '../policy/acme-challenges.ts'
 
 /** RFC 8737. */
 export const ACME_TLS = 'acme-tls/1'
@@ -11,7 +12,7 @@ export class Certificates {
   #wildcards = new Map<string, SecureContext>()
   #first: SecureContext | undefined
   #tlsChallenges = new Map<string, SecureContext>()
-  #httpChallenges = new Map<string, string>()
+  #http = new AcmeChallenges([])
 
   /** Replaces all; open connections keep theirs. @throws where one can't be used: then all stay as they were */
   set(certificates: readonly EdgeCertificate[]): void {
@@ -34,14 +35,13 @@ export class Certificates {
 
   setChallenges(challenges: readonly AcmeChallenge[]): void {
     const tls = new Map<string, SecureContext>()
-    const http = new Map<string, string>()
-    for (const challenge of challenges) {
-      const host = challenge.host.toLowerCase()
-      if (challenge.type === 'http-01') http.set(`${host} ${challenge.token}`, challenge.keyAuthorization)
-      else tls.set(host, createSecureContext({ cert: challenge.certificate, key: challenge.key }))
-    }
+    for (const challenge of challenges)
+      if (challenge.type === 'tls-alpn-01') {
+        const { host, certificate, key } = challenge
+        tls.set(host.toLowerCase(), createSecureContext({ cert: certificate, key }))
+      }
     this.#tlsChallenges = tls
-    this.#httpChallenges = http
+    this.#http = new AcmeChallenges(challenges)
   }
 
   /** A wildcard covers one label. RFC 6125 6.4.3. */
@@ -63,7 +63,6 @@ export class Certificates {
 
   /** The answer to a request for `/.well-known/acme-challenge/TOKEN`. RFC 8555 8.3. */
   keyAuthorization(host: string, path: string): string | undefined {
-    if (this.#httpChallenges.size === 0 || !path.startsWith('/.well-known/acme-challenge/')) return undefined
-    return this.#httpChallenges.get(`${host.toLowerCase()} ${path.slice(28)}`)
+    return this.#http.size === 0 ? undefined : this.#http.find(host.toLowerCase(), path)
   }
 }

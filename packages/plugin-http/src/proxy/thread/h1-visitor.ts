@@ -306,11 +306,13 @@ export class H1Visitor implements Visitor, Timed {
 
   /** Answers what can't be made a request of. */
   #refuse(reason: Reason): false {
-    const { answer, body } = this.#site.pages.page(reason, '', randomUUID())
-    this.#site.meter.answered('', answer.status)
+    const { status, reason: phrase, fields, body } = this.#site.pages.page(reason, '', randomUUID())
+    this.#site.meter.answered('', status)
     this.#head = undefined
     this.#body.begin(UNTIL_CLOSE)
-    this.answer(answer, true)
+    const declared = body.length
+    const all = `Date: ${new Date().toUTCString()}\r\n${fields}`
+    this.answer({ status, reason: phrase, fields: all, length: declared, declared }, true)
     this.piece(body, 0, body.length)
     this.end('')
     return false

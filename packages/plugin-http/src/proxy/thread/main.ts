@@ -9,16 +9,18 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { RouteTableReader } from '@kernel/core-wasm'
 import { InFlight } from '../in-flight.ts'
 import type { FromThread, Order, RouteValue, ThreadData, ToThread } from '../messages.ts'
+import { RateLimits } from '../policy/rate-limit.ts'
 import { openAccessLog } from './access-log.ts'
 import { Certificates } from './certificates.ts'
 import { Clock } from './clock.ts'
 import { createDoor, type Guest } from './door.ts'
 import { Gate } from './gate.ts'
+import { Guards } from './guard.ts'
 import { Meter } from './meter.ts'
 import { Pages } from './pages.ts'
 import { Pools } from './pools.ts'
 import type { Site } from './site.ts'
-import { Targets } from './targets.ts'
+import { type GuardedRoute, Targets } from './targets.ts'
 import { Tunnels } from './tunnel.ts'
 
 const data = workerData as ThreadData
@@ -43,7 +45,11 @@ function warn(message: string, fields: Record<string, unknown>): void {
 }
 
 const certificates = new Certificates()
-const reader = new RouteTableReader(data.routes, (text) => JSON.parse(text) as RouteValue)
+const guards = new Guards(new RateLimits(data.rateLimits, data.rateSeed))
+const reader = new RouteTableReader(data.routes, (text): GuardedRoute => {
+  const value = JSON.parse(text) as RouteValue
+  return value.policy === undefined ? value : { ...value, guard: guards.guard(value.app, value.policy) }
+})
 const inFlight = new InFlight(data.threads, data.inFlight)
 const site: Site = {
   settings,

@@ -1,6 +1,5 @@
 /** The edge's own answers: short, self-contained, and silent about what is inside. @module */
 import type { EdgePage } from '@kernel/contracts'
-import type { Answer } from './visitor.ts'
 
 /** Why the edge itself answers. */
 export type Reason =
@@ -14,6 +13,8 @@ export type Reason =
   | 'down'
   | 'held'
   | 'maintenance'
+  | 'limited'
+  | 'unauthorized'
   | 'full'
   | 'closing'
   | 'unreachable'
@@ -40,6 +41,8 @@ const PAGES: Record<Reason, Page> = {
   'bad-request': page(400, 'Bad Request', 'Bad request', 'The request could not be understood.'),
   'visitor-slow': page(408, 'Request Timeout', 'Request timeout', 'The request took too long to arrive.'),
   'body-too-large': page(413, 'Content Too Large', 'Too large', 'The request is larger than this app takes.'),
+  unauthorized: page(401, 'Unauthorized', 'Sign in', 'This app wants to know who you are.'),
+  limited: page(429, 'Too Many Requests', 'Too many requests', 'You ask too often. Please wait a moment.'),
   expectation: page(
     417,
     'Expectation Failed',
@@ -101,19 +104,22 @@ export class Pages {
    * A page: HTML for who reads HTML, else plain text.
    * @param accept the visitor's Accept @param own pages of the app
    */
-  page(reason: Reason, accept: string, requestId: string, own?: OwnPages): { answer: Answer; body: Buffer } {
+  page(
+    reason: Reason,
+    accept: string,
+    requestId: string,
+    own?: OwnPages,
+  ): { status: number; reason: string; fields: string; body: Buffer } {
     const found = PAGES[reason]
     const html = accept.includes('text/html')
     const name = OWN[reason]
     const custom = html && name !== undefined ? (own?.[name] ?? this.#defaults[name]) : undefined
     const text = html ? (custom ?? htmlOf(found, requestId)) : `${found.text}\nRequest ${requestId}\n`
-    const body = Buffer.from(text)
     let fields =
-      `Date: ${new Date().toUTCString()}\r\nContent-Type: text/${html ? 'html' : 'plain'}; charset=utf-8\r\n` +
+      `Content-Type: text/${html ? 'html' : 'plain'}; charset=utf-8\r\n` +
       `Cache-Control: no-store\r\nX-Request-Id: ${requestId}\r\n`
     if (found.retryAfter !== undefined) fields += `Retry-After: ${found.retryAfter}\r\n`
-    const { status, reason: phrase } = found
-    return { answer: { status, reason: phrase, fields, length: body.length, declared: body.length }, body }
+    return { status: found.status, reason: found.reason, fields, body: Buffer.from(text) }
   }
 }
 

@@ -22,23 +22,6 @@ export function isTrusted(list: BlockList, address: string): boolean {
   return family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** The lines that tell a target who asks. What a trusted proxy has said goes on, with the proxy added. */
-export function identityLines({ address, localPort, secure, trusted }: Peer, head: RequestHead): string {
-  const claims = trusted ? head.claims : undefined
-  const proto = claims?.proto ?? (secure ? 'https' : 'http')
-  const host = claims?.host ?? head.authority
-  const chain = claims?.for === undefined ? address : `${claims.for}, ${address}`
-  const node = address.includes(':') ? `"[${address}]"` : address
-  // A host that came over a proxy may hold what a quoted string must not.
-  const shown = /["\\]/.test(host) ? '' : `;host="${host}"`
-  const element = `for=${node}${shown};proto=${secure ? 'https' : 'http'}`
-  const forwarded = claims?.forwarded === undefined ? element : `${claims.forwarded}, ${element}`
-  return (
-    `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${proto}\r\nX-Forwarded-Host: ${host}\r\n` +
-    `X-Forwarded-Port: ${claims?.port ?? localPort}\r\nForwarded: ${forwarded}\r\n`
-  )
-}
-
 /** Whether the visitor's own connection is encrypted, by the word of a trusted proxy where there is one. */
 export function isSecure({ secure, trusted }: Peer, head: RequestHead): boolean {
   const proto = trusted ? head.claims?.proto : undefined

@@ -2,10 +2,18 @@
 import type { RouteTableReader } from '@kernel/core-wasm'
 import type { InFlight } from '../in-flight.ts'
 import type { RoutedTarget, RouteValue } from '../messages.ts'
+import type { Guard } from './guard.ts'
+
+/** A route's value as a thread has it. */
+export interface GuardedRoute extends RouteValue {
+  guard?: Guard
+}
 
 /** What became of a request's search for a target. */
 export type Found =
   | { kind: 'target'; app: string; target: RoutedTarget }
+  /** Somebody has to be asked first whether the visitor may pass. */
+  | { kind: 'guard'; app: string; guard: Guard }
   /** The routes are about to change: look again when the table is no longer that of `generation`. */
   | { kind: 'wait'; app: string; generation: number }
   /** No app; an app that is stopped; an app with no target that this request has not tried. */
@@ -14,14 +22,14 @@ export type Found =
 const UNKNOWN: Found = { kind: 'unknown', app: '' }
 
 export class Targets {
-  readonly #routes: RouteTableReader<RouteValue>
+  readonly #routes: RouteTableReader<GuardedRoute>
   readonly #inFlight: InFlight
   readonly #thread: number
   readonly #downMs: number
   /** Until when a target that refused a connection is passed over. */
   readonly #down = new Map<string, number>()
 
-  constructor(routes: RouteTableReader<RouteValue>, inFlight: InFlight, thread: number, downMs: number) {
+  constructor(routes: RouteTableReader<GuardedRoute>, inFlight: InFlight, thread: number, downMs: number) {
     this.#routes = routes
     this.#inFlight = inFlight
     this.#thread = thread
@@ -35,13 +43,14 @@ export class Targets {
    * target and then reads its count either finds this request there, or this request finds the new table and looks
    * again: once the count is zero, nobody can be on the way to a target that was taken out.
    */
-  take(host: string, path: string, tried: ReadonlySet<number>): Found {
+  take(host: string, path: string, tried: ReadonlySet<number>, passed?: Guard): Found {
     for (;;) {
       const generation = this.#routes.generation()
       if (!this.#inFlight.ready) return { kind: 'wait', app: '', generation }
       const hit = this.#routes.lookup(host, path)
       if (!hit) return UNKNOWN
-      const { app, state, targets } = hit.value
+      const { app, state, targets, guard } = hit.value
+      if (guard !== undefined && passed === undefined) return { kind: 'guard', app, guard }
       if (state === 'hold') return { kind: 'wait', app, generation: hit.generation }
       if (state === 'down' || targets.length === 0) return { kind: 'down', app }
       const target = this.#choose(targets, tried)

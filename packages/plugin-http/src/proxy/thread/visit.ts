@@ -1,71 +1,107 @@
 /** The life of one request, from its head to the last byte of its answer. @module */
 import { randomUUID } from 'node:crypto'
-import type { Socket } from 'node:net'
+import { STATUS_CODES } from 'node:http'
+import type { SitePolicy } from '@kernel/contracts'
 import { NO_BODY } from '../http1/framing.ts'
 import type { RequestHead } from '../http1/request-head.ts'
-import type { ResponseHead } from '../http1/response-head.ts'
 import type { RoutedTarget } from '../messages.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+import type { Guard, Verdict } from './guard.ts'
 import type { Reason } from './pages.ts'
-import { identityLines } from './peer.ts'
 import type { Site } from './site.ts'
-import { type Asker, bodyKind, type Failure, type TargetConnection } from './target-connection.ts'
+import type { Failure } from './target-connection.ts'
 import type { Visitor } from './visitor.ts'
 
 /** Methods that may be sent twice where it is unknown whether the first was heard. RFC 9110 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 /** The rest of a request that made no sense, or never comes, cannot be told from the next one. */
 const ENDS_CONNECTION = new Set<Reason>(['bad-request', 'visitor-slow', 'coding', 'body-too-large'])
+const NOTHING = Buffer.alloc(0)
 const NONE_TRIED: ReadonlySet<number> = new Set()
 
-export class Visit implements Asker {
+export class Visit implements AttemptOwner {
+  readonly requestId: string
+  app = ''
+  bodyWhole: boolean
   readonly #site: Site
   readonly #visitor: Visitor
   readonly #head: RequestHead
-  readonly #requestId: string
   readonly #start = performance.now()
+  #guard: Guard | undefined
+  /** Places of targets that could not be reached. */
   #tried: Set<number> | undefined
-  #app = ''
-  #target: RoutedTarget | undefined
-  #connection: TargetConnection | undefined
-  /** When the attempt began, and the time from there to the first byte of the answer. */
-  #asked = 0
-  #waited = 0
+  #attempt: Attempt | undefined
   #repeated = false
   #heldUntil = 0
   #stopWaiting: (() => void) | undefined
-  /** By `performance.now()`; 0 for none. */
-  #deadline = 0
-  #bodyBegun = false
-  #bodyWhole: boolean
-  /** The target takes no more of the body for now. */
-  #blocked = false
-  #status = 0
+  /** Bytes of the request's body. */
+  #received = 0
   #over = false
 
   constructor(site: Site, visitor: Visitor, head: RequestHead) {
     this.#site = site
     this.#visitor = visitor
     this.#head = head
-    this.#requestId = head.requestId ?? randomUUID()
-    this.#bodyWhole = head.length === NO_BODY
+    this.requestId = head.requestId ?? randomUUID()
+    this.bodyWhole = head.length === NO_BODY
   }
 
-  /** Whether the answer has been given whole, or given up. */
-  get over(): boolean {
-    return this.#over
+  get policy(): SitePolicy | undefined {
+    return this.#guard?.policy
   }
 
   begin(): void {
-    this.#route()
+    const { host, path } = this.#head
+    const proof = this.#site.certificates.keyAuthorization(host, path)
+    if (proof === undefined) this.#route()
+    else this.#answer(200, 'OK', 'Content-Type: application/octet-stream\r\n', Buffer.from(proof))
   }
+
+  // --- where to ------------------------------------------------------------------------------------------------
 
   #route(): void {
     const { host, path } = this.#head
-    const found = this.#site.targets.take(host, path, this.#tried ?? NONE_TRIED)
-    this.#app = found.app
-    if (found.kind === 'target') this.#forward(found.target)
-    else if (found.kind === 'wait') this.#hold(found.generation)
-    else this.#page(found.kind === 'exhausted' ? 'unreachable' : found.kind)
+    const found = this.#site.targets.take(host, path, this.#tried ?? NONE_TRIED, this.#guard)
+    this.app = found.app
+    switch (found.kind) {
+      case 'target':
+        this.#attempt = new Attempt(this, this.#site, this.#visitor, this.#head, found.target)
+        this.#attempt.begin(this.#isRepeatable())
+        break
+      case 'guard':
+        this.#ask(found.guard)
+        break
+      case 'wait':
+        this.#hold(found.generation)
+        break
+      default:
+        this.#page(found.kind === 'exhausted' ? 'unreachable' : found.kind)
+    }
+  }
+
+  #ask(guard: Guard): void {
+    const verdict = guard.check(this.#head, this.#visitor.peer)
+    if (!(verdict instanceof Promise)) {
+      this.#obey(guard, verdict)
+      return
+    }
+    verdict.then(
+      (late) => {
+        if (!this.#over) this.#obey(guard, late)
+      },
+      (error: Error) => {
+        this.#site.warn('A visitor could not be checked', { app: this.app, error: error.message })
+        this.#page('unreachable')
+      },
+    )
+  }
+
+  #obey(guard: Guard, verdict: Verdict): void {
+    // Known from now on, so that its pages show also where the app can't answer.
+    this.#guard = guard
+    if (verdict === undefined) this.#route()
+    else if ('location' in verdict) this.#redirect(verdict.status, verdict.location)
+    else this.#page(verdict.reason, verdict.fields)
   }
 
   #hold(generation: number): void {
@@ -82,257 +118,146 @@ export class Visit implements Asker {
     })
   }
 
-  #forward(target: RoutedTarget): void {
-    const { pools, settings } = this.#site
-    const { method, path, fields, authority, length, upgrade } = this.#head
-    this.#target = target
-    this.#asked = performance.now()
-    this.#deadline = this.#asked + Math.min(settings.connectTimeoutMs, settings.responseTimeoutMs)
-    // HTTP/1.0 may come without a Host, HTTP/1.1 may not go on without one.
-    let head = `${method} ${path} HTTP/1.1\r\nHost: ${authority === '' ? target.origin.slice(7) : authority}\r\n`
-    head += `${fields}${identityLines(this.#visitor.peer, this.#head)}X-Request-Id: ${this.#requestId}\r\n`
-    if (upgrade !== undefined) head += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`
-    const fresh = length !== NO_BODY || !IDEMPOTENT.has(method)
-    const connection = pools.take(target.origin, fresh)
-    this.#connection = connection
-    connection.ask(this, { head: `${head}\r\n`, bodyless: method === 'HEAD', body: bodyKind(length) })
-  }
-
-  /** Watches the limits. */
-  tick(now: number): void {
-    if (this.#deadline === 0 || now < this.#deadline || this.#over) return
-    const connection = this.#connection
-    if (connection && !connection.asked) {
-      // Not the target's silence yet: the connection itself does not come.
-      connection.destroy()
-      this.onFailure('unreachable', new Error('no connection in time'))
-    } else if (connection && !this.#longSince(now)) {
-      this.#deadline = this.#asked + this.#site.settings.responseTimeoutMs
-    } else if (this.#status !== 0) this.#cut()
-    else {
-      this.#drop()
-      this.#page(this.#bodyBegun && !this.#bodyWhole && !this.#blocked ? 'visitor-slow' : 'slow')
-    }
-  }
-
-  // The limit for a connection is shorter than that for an answer; only after it counts the other.
-  #longSince(now: number): boolean {
-    return now - this.#asked >= this.#site.settings.responseTimeoutMs
-  }
-
   // --- the visitor's side --------------------------------------------------------------------------------------
+
+  tick(now: number): void {
+    this.#attempt?.tick(now)
+  }
 
   /** A piece of the request's body. False: no more until the visitor hears `resumeBody`. */
   body(buf: Buffer, start: number, end: number): boolean {
-    if (!this.#connection || this.#over) return true
-    this.#progress()
-    if (this.#connection.write(buf, start, end)) return true
-    this.#blocked = true
-    return false
+    if (this.#over || !this.#attempt) return true
+    this.#received += end - start
+    if (this.#received > (this.policy?.maxBodyBytes ?? Number.POSITIVE_INFINITY)) {
+      this.#giveUp('body-too-large')
+      return true
+    }
+    return this.#attempt.body(buf, start, end)
   }
 
   bodyEnd(trailers: string): void {
-    this.#bodyWhole = true
-    if (!this.#connection || this.#over) return
-    this.#progress()
-    this.#connection.end(trailers)
+    this.bodyWhole = true
+    if (!this.#over) this.#attempt?.bodyEnd(trailers)
   }
 
   /** The request can't be read to its end. */
   bodyFailed(): void {
-    if (this.#over) return
-    this.#drop()
-    if (this.#status === 0) this.#page('bad-request')
-    else this.#cut()
+    if (!this.#over) this.#giveUp('bad-request')
   }
 
   /** The visitor takes more of the answer. */
   drained(): void {
-    this.#deadline = 0
-    this.#connection?.resume()
+    if (!this.#over) this.#attempt?.drained()
   }
 
   /** The visitor has left. */
   left(): void {
     if (this.#over) return
-    this.#drop()
-    this.#finish(this.#status)
-  }
-
-  #progress(): void {
-    if (this.#status === 0) {
-      this.#asked = performance.now()
-      this.#deadline = this.#asked + this.#site.settings.responseTimeoutMs
-    }
+    const status = this.#attempt?.status ?? 0
+    this.#attempt?.drop()
+    this.#finish(status)
   }
 
   // --- the target's side ---------------------------------------------------------------------------------------
 
-  onDrain(): void {
-    this.#blocked = false
-    if (this.#bodyBegun) {
-      this.#visitor.resumeBody()
-      return
-    }
-    this.#bodyBegun = true
-    this.#progress()
-    if (this.#head.expects) this.#visitor.interim(100, 'Continue', '')
-    this.#visitor.readBody()
+  onDone(status: number): void {
+    this.#finish(status)
   }
 
-  onInterim({ status, reason, fields }: ResponseHead): void {
-    // Other interim answers mean something between edge and target only. RFC 8297.
-    if (status === 103) this.#visitor.interim(status, reason, fields)
-  }
-
-  onHead(head: ResponseHead): void {
-    const now = performance.now()
-    this.#waited = now - this.#asked
-    this.#site.meter.waited(this.#app, this.#waited / 1000)
-    this.#deadline = 0
-    this.#status = head.status
-    this.#visitor.answer(head, this.#isLast())
-  }
-
-  onPiece(buf: Buffer, start: number, end: number): boolean {
-    if (this.#visitor.piece(buf, start, end)) return true
-    this.#deadline = performance.now() + this.#site.settings.responseTimeoutMs
-    return false
-  }
-
-  onPause(): void {
-    this.#visitor.flush()
-  }
-
-  onEnd(trailers: string): void {
-    this.#connection = undefined
-    this.#finish(this.#status)
-    this.#visitor.end(trailers)
-  }
-
-  onUpgrade(head: ResponseHead, socket: Socket, rest: Buffer): void {
-    this.#connection = undefined
-    this.#deadline = 0
-    const target = this.#target!
-    if (this.#head.upgrade === undefined) {
-      socket.destroy()
-      this.onFailure('broken', new Error('it changed the protocol unasked'))
-      return
-    }
-    this.#waited = performance.now() - this.#asked
-    this.#site.meter.waited(this.#app, this.#waited / 1000)
-    const upgrade = head.upgrade ?? ''
-    const visitor = this.#visitor.detach()
-    visitor.socket.write(
-      `HTTP/1.1 101 ${head.reason || 'Switching Protocols'}\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n${head.fields}\r\n`,
-      'latin1',
-    )
-    this.#status = 101
-    this.#target = undefined
-    this.#site.tunnels.open({
-      slot: target.slot,
-      websocket: upgrade.toLowerCase() === 'websocket',
-      visitor,
-      target: { socket, rest, ended: false },
-      done: () => {
-        this.#target = target
-        this.#finish(101)
-      },
-    })
-  }
-
-  onFailure(failure: Failure, error: Error): void {
-    const target = this.#target
-    this.#connection = undefined
-    this.#release()
-    if (this.#over || !target) return
-    const names = { app: this.#app, target: target.id, error: error.message }
-    if (this.#status !== 0) {
-      this.#site.warn('A target broke its answer off', names)
-      this.#cut()
-    } else if (failure === 'unreachable') {
+  onFailed(failure: Failure, error: Error, target: RoutedTarget): void {
+    if (this.#over) return
+    const names = { app: this.app, target: target.id, error: error.message }
+    if (failure === 'unreachable') {
       this.#site.targets.markDown(target)
       this.#site.warn('A target cannot be reached', names)
       this.#tried ??= new Set()
       this.#tried.add(target.slot)
+      this.#attempt = undefined
       this.#route()
-    } else if (failure === 'cut' && this.#mayRepeat()) {
+    } else if (failure === 'cut' && !this.#repeated && this.#isRepeatable()) {
       this.#repeated = true
+      this.#attempt = undefined
       this.#route()
     } else {
       this.#site.warn('A target broke its connection off', names)
-      this.#page('unreachable', target.id)
+      this.#page('unreachable')
     }
   }
 
-  // A connection that was idle may be closed by the target just as the next request goes out on it.
-  #mayRepeat(): boolean {
-    const { length, upgrade, method } = this.#head
-    return !this.#repeated && length === NO_BODY && upgrade === undefined && IDEMPOTENT.has(method)
+  onSlow(reason: 'slow' | 'visitor-slow'): void {
+    this.#giveUp(reason)
   }
 
-  // --- ends ----------------------------------------------------------------------------------------------------
-
-  /** The edge's own answer. */
-  #page(reason: Reason, target = ''): void {
+  onCut(): void {
     if (this.#over) return
-    const { answer, body } = this.#site.pages.page(reason, this.#head.accept, this.#requestId)
-    this.#status = answer.status
-    const last = ENDS_CONNECTION.has(reason) || this.#isLast()
-    this.#finish(answer.status, target)
-    const empty = this.#head.method === 'HEAD'
-    this.#visitor.answer(empty ? { ...answer, length: NO_BODY } : answer, last)
-    if (!empty) this.#visitor.piece(body, 0, body.length)
+    this.#attempt?.drop()
+    this.#finish(this.#attempt?.status ?? 0)
+    // A connection that is cut tells the visitor that the answer is not whole.
+    this.#visitor.abort()
+  }
+
+  // A connection that was idle may be closed by the target just as the next request goes out on it.
+  #isRepeatable(): boolean {
+    const { length, upgrade, method } = this.#head
+    return length === NO_BODY && upgrade === undefined && IDEMPOTENT.has(method)
+  }
+
+  // --- answers of the edge's own -------------------------------------------------------------------------------
+
+  /** In the midst of an exchange: with a page, or where it is too late for one by cutting the connection. */
+  #giveUp(reason: Reason): void {
+    if (this.#attempt !== undefined && this.#attempt.status !== 0) {
+      this.onCut()
+      return
+    }
+    this.#attempt?.drop()
+    this.#page(reason)
+  }
+
+  #page(reason: Reason, fields = ''): void {
+    const page = this.#site.pages.page(reason, this.#head.accept, this.requestId, this.policy?.pages)
+    const { status, reason: phrase } = page
+    this.#answer(status, phrase, page.fields + fields, page.body, ENDS_CONNECTION.has(reason))
+  }
+
+  #redirect(status: number, location: string): void {
+    this.#answer(status, STATUS_CODES[status] ?? 'Redirect', `Location: ${location}\r\n`, NOTHING)
+  }
+
+  #answer(status: number, reason: string, fields: string, body: Buffer, last = false): void {
+    if (this.#over) return
+    const ends = last || this.isLast()
+    this.#finish(status)
+    const bodyless = this.#head.method === 'HEAD' || body.length === 0
+    const length = bodyless ? NO_BODY : body.length
+    const all = `Date: ${new Date().toUTCString()}\r\n${fields}`
+    this.#visitor.answer({ status, reason, fields: all, length, declared: body.length }, ends)
+    if (!bodyless) this.#visitor.piece(body, 0, body.length)
     this.#visitor.end('')
   }
 
   /** A body that is not read to its end is in the way of the next request, as is what follows a refused upgrade. */
-  #isLast(): boolean {
+  isLast(): boolean {
     const { keepAlive, upgrade } = this.#head
-    return this.#site.closing || !keepAlive || !this.#bodyWhole || upgrade !== undefined
+    return this.#site.closing || !keepAlive || !this.bodyWhole || upgrade !== undefined
   }
 
-  /** Too late for another answer: a connection that is cut tells the visitor that this one is not whole. */
-  #cut(): void {
-    this.#drop()
-    this.#finish(this.#status)
-    this.#visitor.abort()
-  }
-
-  /** Lets go of the target in the midst of things. */
-  #drop(): void {
-    const connection = this.#connection
-    this.#connection = undefined
-    connection?.destroy()
-  }
-
-  #release(): void {
-    if (this.#target === undefined) return
-    this.#site.targets.release(this.#target)
-    this.#target = undefined
-  }
-
-  #finish(status: number, target = this.#target?.id ?? ''): void {
+  #finish(status: number): void {
     if (this.#over) return
     this.#over = true
-    this.#deadline = 0
     this.#stopWaiting?.()
-    this.#release()
     const { meter, accessLog } = this.#site
-    meter.answered(this.#app, status)
-    if (accessLog === undefined) return
-    const { method, host, path } = this.#head
-    const query = path.indexOf('?')
-    accessLog.write({
-      requestId: this.#requestId,
-      app: this.#app,
-      method,
-      host,
-      path: query < 0 ? path : path.slice(0, query),
+    meter.answered(this.app, status)
+    accessLog?.write({
+      requestId: this.requestId,
+      app: this.app,
+      method: this.#head.method,
+      host: this.#head.host,
+      path: this.#head.path,
       status,
-      ms: Math.round((performance.now() - this.#start) * 10) / 10,
-      upstreamMs: Math.round(this.#waited * 10) / 10,
-      target,
+      ms: performance.now() - this.#start,
+      upstreamMs: this.#attempt?.waited ?? 0,
+      target: this.#attempt?.target.id ?? '',
       client: this.#visitor.peer.address,
     })
   }
