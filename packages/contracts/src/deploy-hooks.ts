@@ -56,6 +56,8 @@ export const appExists = defineHook.bail<AppEvent, boolean>('app-exists')
 export const appMaybeCreate = defineHook.bail<AppEvent & { user: string }, boolean>('app-maybe-create')
 export const postCreate = defineHook.series<AppEvent>('post-create')
 export const postDelete = defineHook.series<AppEvent>('post-delete')
+/** Nobody visits the new name yet. What keeps something of the app gets ready; throwing leaves the app as it was. */
+export const preAppRename = defineHook.series<{ oldApp: string; app: string }>('pre-app-rename')
 export const postAppRename = defineHook.series<{ oldApp: string; app: string }>('post-app-rename')
 /** Deploys, or refuses by throwing. Answers the release. Git accepts the ref only afterwards. */
 export const receiveBranch = defineHook.bail<ReceivedBranch, { release: string; urls: string[] }>(

@@ -26,8 +26,11 @@ export type EdgePage = '404' | '502' | '503' | '504' | 'maintenance'
 
 /** From a host and a path prefix, or either, to a URL. */
 export interface SiteRedirect {
+  /** `www.example.com` or `*.example.com`, lower case; absent: every host of the app. */
   host?: string
+  /** On the border of a segment: `/old` fits `/old` and `/old/x`, not `/older`; absent: every path. */
   path?: string
+  /** An absolute URL, or a path on the same host. */
   to: string
   status: 301 | 302 | 307 | 308
   /** The rest of the path and the query go along. */
@@ -44,7 +47,10 @@ export interface SitePolicy {
   hsts?: string
   /** The first that fits. */
   redirects?: SiteRedirect[]
-  /** name -> `scrypt$N$r$p$saltBase64$hashBase64` */
+  /**
+   * Name -> `scrypt$N$r$p$saltBase64$hashBase64`: scrypt (RFC 7914) over the password in UTF-8; N, r and p in
+   * decimal, N a power of two; base64 with padding. The hash is as long as it is; 32 bytes are usual.
+   */
   basicAuth?: { realm: string; users: Record<string, string> }
   /** For each address of a visitor (IPv6: each /64). */
   rateLimit?: { perSecond: number; burst: number }

@@ -42,5 +42,25 @@ export function routerSuite(make: () => Promise<Subject<Router>>): SuiteCase[] {
       await router.publish('one', [route('a.test', 1)])
       assert.deepEqual(await router.drain(['a.test:1', 'unknown'], 30), { open: 0 })
     },
+    async 'takes policies, pages and challenges, and takes them back'(router) {
+      await router.publish('one', [route('a.test', 1)])
+      await router.setPolicy('one', {
+        maintenance: true,
+        hsts: 'max-age=60',
+        redirects: [{ host: 'b.test', to: 'https://a.test', status: 301, keepPath: true }],
+        rateLimit: { perSecond: 5, burst: 10 },
+        compress: ['zstd', 'br', 'gzip'],
+        maxBodyBytes: 1024,
+        pages: { maintenance: '<h1>Back soon</h1>' },
+      })
+      await router.setDefaultPages({ '404': '<h1>Nobody here</h1>' })
+      await router.setChallenges([{ type: 'http-01', host: 'a.test', token: 't', keyAuthorization: 't.k' }])
+      await router.setChallenges([])
+      await router.setDefaultPages({})
+      await router.setPolicy('one', {})
+      await router.setPolicy('unknown', {})
+      await router.setCertificates([])
+      assert.equal((await router.list()).length, 1)
+    },
   })
 }
