@@ -236,7 +236,8 @@ export class Deployer {
     const { output } = run
     let urls: string[] = []
     try {
-      if (hasWeb(release.procfile)) urls = await urlsOf(routes.domains(platform.store.app(name)), platform)
+      if (hasWeb(release.procfile))
+        urls = await urlsOf(name, routes.domains(platform.store.app(name)), platform)
       await platform.call(postDeploy, { app: name, releaseId: release.id, output, urls })
     } catch (error) {
       platform.log.warn('A post-deploy handler failed', { app: name, error })

@@ -1,5 +1,5 @@
 /** Which domains an app answers at, and who has which. @module */
-import { conflict } from '@kernel/contracts'
+import { conflict, domainScheme } from '@kernel/contracts'
 import { normalizeDomain } from './names.ts'
 import type { Platform } from './platform.ts'
 import type { AppRecord } from './store/records.ts'
@@ -32,14 +32,24 @@ export function assertDomainsFree(
   }
 }
 
-/** One URL a domain, by https where the edge has it; a wildcard is no address, so it has none. */
-export async function urlsOf(domains: string[], { router }: Pick<Platform, 'router'>): Promise<string[]> {
+/**
+ * One URL a domain; a wildcard is no address, so it has none. By https where somebody has a certificate for it, or
+ * nothing else listens.
+ */
+export async function urlsOf(
+  app: string,
+  domains: string[],
+  { router, call }: Pick<Platform, 'router' | 'call'>,
+): Promise<string[]> {
   const listeners = await router.listeners()
-  const listener = listeners.find(({ protocol }) => protocol === 'https') ?? listeners[0]
-  if (listener === undefined) return []
-  const { protocol, port } = listener
-  const usual = (protocol === 'http' && port === 80) || (protocol === 'https' && port === 443)
-  return domains
-    .filter((domain) => !domain.startsWith('*.'))
-    .map((domain) => `${protocol}://${domain}${usual ? '' : `:${port}`}`)
+  const urls: string[] = []
+  for (const domain of domains.filter((one) => !one.startsWith('*.'))) {
+    const scheme = (await call(domainScheme, { app, domain }))?.value ?? 'http'
+    const listener = listeners.find(({ protocol }) => protocol === scheme) ?? listeners[0]
+    if (listener === undefined) continue
+    const { protocol, port } = listener
+    const usual = (protocol === 'http' && port === 80) || (protocol === 'https' && port === 443)
+    urls.push(`${protocol}://${domain}${usual ? '' : `:${port}`}`)
+  }
+  return urls
 }

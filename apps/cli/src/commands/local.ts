@@ -8,8 +8,8 @@ export const localCommands: CommandSpec[] = [
   {
     name: 'daemon',
     summary: 'Run the daemon in the foreground',
-    description: `Every flag can be set by environment as well: KERNEL_DATA_DIR, KERNEL_HOSTS, KERNEL_HTTP, KERNEL_SSH,
-KERNEL_CONFIG, KERNEL_LOG_FORMAT, KERNEL_DEBUG, KERNEL_DRIVER, KERNEL_DOMAINS, KERNEL_STOP_WORKLOADS; the config file
+    description: `Every flag can be set by environment as well: KERNEL_DATA_DIR, KERNEL_HOSTS, KERNEL_HTTP, KERNEL_HTTPS,
+KERNEL_SSH, KERNEL_CONFIG, KERNEL_LOG_FORMAT, KERNEL_DEBUG, KERNEL_DRIVER, KERNEL_DOMAINS, KERNEL_STOP_WORKLOADS; the config file
 (YAML or JSON) takes the same in camelCase. The command line wins over the environment, that over the file.
 SIGTERM and SIGINT stop it; containers live on and the next start finds them. SIGHUP reads the config again.`,
     options: [
@@ -20,6 +20,7 @@ SIGTERM and SIGINT stop it; containers live on and the next start finds them. SI
         'repeatable',
       ],
       ['--http <address>', 'where the edge takes visitors in (0.0.0.0:80; repeatable)', 'repeatable'],
+      ['--https <address>', 'where it takes them in by TLS, such as 0.0.0.0:443 (repeatable)', 'repeatable'],
       ['--ssh <address>', 'where pushes come in (0.0.0.0:2222); `false`: nowhere'],
       ['--config <file>', 'settings in YAML or JSON'],
       ['--driver <name>', 'auto, container or process'],
@@ -95,11 +96,12 @@ SIGTERM and SIGINT stop it; containers live on and the next start finds them. SI
 ]
 
 /** Every TCP port the daemon opens, and what for. */
-function portsOf({ http, ssh, hosts }: Settings): Array<{ port: number; purpose: string }> {
+function portsOf({ http, https, ssh, hosts }: Settings): Array<{ port: number; purpose: string }> {
   const port = (address: string) => Number(address.slice(address.lastIndexOf(':') + 1))
   const tcp = hosts.filter((host) => host.startsWith('tcp://'))
   return [
     ...http.map((address) => ({ port: port(address), purpose: 'visitors' })),
+    ...https.map((address) => ({ port: port(address), purpose: 'visitors by TLS' })),
     ...(ssh ? [{ port: port(ssh), purpose: 'pushes by SSH' }] : []),
     ...tcp.map((address) => ({ port: port(address), purpose: 'the API' })),
   ].filter((entry) => entry.port > 0)

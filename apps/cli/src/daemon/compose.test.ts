@@ -16,7 +16,7 @@ it('gives every plugin settings that it knows', async () => {
 
 it('puts the section of a plugin on top', () => {
   const edge = firstParty(settings, () => []).find(({ plugin }) => plugin.name === 'edge')
-  expect(edge?.config).toMatchObject({ dataDir, threads: 3, listen: settings.http })
+  expect(edge?.config).toMatchObject({ dataDir, threads: 3, listen: settings.http, listenTls: [] })
 })
 
 it('names a slip of the pen in a section', async () => {

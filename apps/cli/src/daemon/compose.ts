@@ -5,6 +5,7 @@ import apps from '@kernel/plugin-apps'
 import git from '@kernel/plugin-git'
 import { api, dockerApi, edge, server } from '@kernel/plugin-http'
 import runtime from '@kernel/plugin-runtime'
+import sites from '@kernel/plugin-sites'
 import { version } from '../version.ts'
 import type { Settings } from './settings.ts'
 
@@ -21,7 +22,7 @@ export function firstParty(settings: Settings, plugins: () => PluginReport[]): P
   const socket = hosts.find((host) => host.startsWith('unix://'))
   const entries: PluginEntry[] = [
     { plugin: server, config: { dataDir, hosts, tls: settings.tls, webRoot, version } },
-    { plugin: edge, config: { dataDir, listen: settings.http } },
+    { plugin: edge, config: { dataDir, listen: settings.http, listenTls: settings.https } },
     {
       plugin: runtime,
       config: {
@@ -33,6 +34,7 @@ export function firstParty(settings: Settings, plugins: () => PluginReport[]): P
     },
     { plugin: git, config: { dataDir, listen: settings.ssh, cli, host: socket } },
     { plugin: apps, config: { dataDir, domains: settings.domains } },
+    { plugin: sites, config: { dataDir } },
     { plugin: dockerApi, config: { dataDir, version } },
     { plugin: api, config: { dataDir, version, plugins } },
   ]

@@ -84,10 +84,15 @@ describe('the config file', () => {
 describe('who wins', () => {
   it('the command line over the environment over the file over the defaults', () => {
     const config = file('dataDir: /from/file\nhttp: 127.0.0.1:1\ndriver: process\nlogFormat: json\n')
-    const env = { KERNEL_DATA_DIR: '/from/env', KERNEL_HTTP: '127.0.0.1:2,[::1]:2' }
+    const env = {
+      KERNEL_DATA_DIR: '/from/env',
+      KERNEL_HTTP: '127.0.0.1:2,[::1]:2',
+      KERNEL_HTTPS: '127.0.0.1:3',
+    }
     expect(decide({ config, dataDir: '/from/line' }, env)).toMatchObject({
       dataDir: '/from/line',
       http: ['127.0.0.1:2', '[::1]:2'],
+      https: ['127.0.0.1:3'],
       driver: 'process',
       debug: false,
       ssh: '0.0.0.0:2222',

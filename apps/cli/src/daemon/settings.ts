@@ -26,6 +26,7 @@ export const fileSchema = z.strictObject({
   dataDir: z.string().min(1).optional(),
   host: z.union([host, z.array(host)]).optional(),
   http: z.union([address, z.array(address)]).optional(),
+  https: z.union([address, z.array(address)]).optional(),
   ssh: z.union([address, z.literal(false)]).optional(),
   tls: z.strictObject({ cert: z.string(), key: z.string(), ca: z.string().optional() }).optional(),
   logFormat: z.enum(['json', 'pretty']).optional(),
@@ -47,6 +48,7 @@ export interface Settings {
   dataDir: string
   hosts: string[]
   http: string[]
+  https: string[]
   ssh: string | undefined
   tls?: { cert: string; key: string; ca?: string }
   logFormat: 'json' | 'pretty'
@@ -66,6 +68,7 @@ export interface Flags {
   dataDir?: string
   host?: string[]
   http?: string[]
+  https?: string[]
   ssh?: string
   config?: string
   logFormat?: string
@@ -120,6 +123,7 @@ function fromEnvironment(env: NodeJS.ProcessEnv): FileSettings {
     dataDir: env.KERNEL_DATA_DIR || undefined,
     host: split(env.KERNEL_HOSTS),
     http: split(env.KERNEL_HTTP),
+    https: split(env.KERNEL_HTTPS),
     ssh: env.KERNEL_SSH === 'false' ? false : env.KERNEL_SSH || undefined,
     logFormat: env.KERNEL_LOG_FORMAT || undefined,
     debug: flag(env.KERNEL_DEBUG),
@@ -159,6 +163,7 @@ export function decideSettings(flags: Flags, env: NodeJS.ProcessEnv = process.en
     dataDir: isAbsolute(dataDir) ? dataDir : resolve(dataDir),
     hosts: listOf(merged.host) ?? hostFromEnvironment(env) ?? [`unix://${defaultSocket(env)}`],
     http: listOf(merged.http) ?? [isRoot ? '0.0.0.0:80' : '0.0.0.0:8080'],
+    https: listOf(merged.https) ?? [],
     ssh: merged.ssh === false ? undefined : (merged.ssh ?? '0.0.0.0:2222'),
     tls: merged.tls,
     logFormat: merged.logFormat ?? (process.stdout.isTTY ? 'pretty' : 'json'),

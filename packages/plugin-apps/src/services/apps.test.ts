@@ -1,3 +1,4 @@
+import { preAppRename } from '@kernel/contracts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { newWorld, type Running, snapshot, startPlugin, tree, until, type World } from '../testing/harness.ts'
 
@@ -86,6 +87,21 @@ describe('apps', () => {
     expect(await plugin.deploys.list('shop')).toHaveLength(1)
     await expect(plugin.apps.report('hello')).rejects.toMatchObject({ kind: 'not-found' })
     expect((await plugin.push('shop', tree({ content: '2' }))).release).toBe('v2')
+  })
+
+  it('tell of a new name before anybody can visit it, and stay where somebody objects', async () => {
+    await plugin.push('hello', tree())
+    const seen: string[] = []
+    plugin.on(preAppRename, async ({ oldApp, app }) => {
+      if (app === 'never') throw new Error('not that name')
+      seen.push(`${oldApp} to ${app}: ${(await world.router.list()).map((route) => route.app)}`)
+    })
+    await expect(plugin.apps.rename('hello', 'never')).rejects.toThrow('not that name')
+    expect((await plugin.apps.report('hello')).state).toBe('running')
+    await until('one is left', () => world.scheduler.running('hello').length === 1)
+    expect(world.scheduler.running('never')).toEqual([])
+    await plugin.apps.rename('hello', 'shop')
+    expect(seen).toEqual(['hello to shop: hello'])
   })
 
   it('stay what they are where the new name is taken, or nothing comes up under it', async () => {

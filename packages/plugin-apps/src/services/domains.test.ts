@@ -1,3 +1,4 @@
+import { domainScheme } from '@kernel/contracts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { newWorld, type Running, startPlugin, tree, type World } from '../testing/harness.ts'
 
@@ -72,12 +73,19 @@ describe('domains', () => {
     expect(await plugin.domains.global()).toEqual(['localhost'])
   })
 
-  it('make URLs by the listeners: https first, usual ports left out', async () => {
-    world.router.address = [
-      { protocol: 'http', host: '0.0.0.0', port: 80 },
-      { protocol: 'https', host: '0.0.0.0', port: 443 },
-    ]
-    expect((await plugin.domains.list('hello')).urls).toEqual(['https://hello.localhost'])
+  it('make URLs by the listeners: https where there is a certificate, usual ports left out', async () => {
+    const http = { protocol: 'http', host: '0.0.0.0', port: 80 } as const
+    const https = { protocol: 'https', host: '0.0.0.0', port: 443 } as const
+    world.router.address = [http, https]
+    await plugin.domains.set('hello', ['hello.example', 'safe.example', '*.safe.example'])
+    const urls = async () => (await plugin.domains.list('hello')).urls
+    expect(await urls()).toEqual(['http://hello.example', 'http://safe.example'])
+    plugin.on(domainScheme, ({ app, domain }) =>
+      app === 'hello' && domain === 'safe.example' ? 'https' : undefined,
+    )
+    expect(await urls()).toEqual(['http://hello.example', 'https://safe.example'])
+    world.router.address = [{ ...https, port: 8443 }]
+    expect(await urls()).toEqual(['https://hello.example:8443', 'https://safe.example:8443'])
     world.router.address = []
     expect((await plugin.domains.list('hello')).urls).toEqual([])
   })

@@ -42,7 +42,7 @@ export function createDomains(platform: Platform, routes: RoutePublisher): Domai
   return {
     async list(name) {
       const domains = effectiveDomains(store.app(name), platform)
-      return { domains, urls: await urlsOf(domains, platform) }
+      return { domains, urls: await urlsOf(name, domains, platform) }
     },
     async add(name, domains) {
       const more = normalized(domains)

@@ -1,7 +1,7 @@
 /** The end of an app, and its move to another name. @module */
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { conflict, notFound, postAppRename, postDelete } from '@kernel/contracts'
+import { conflict, notFound, postAppRename, postDelete, preAppRename } from '@kernel/contracts'
 import { removeUnusedArtifact } from '../artifacts.ts'
 import { deployLogPath } from '../deploy-run.ts'
 import { assertDomainsFree, effectiveDomains } from '../domain-names.ts'
@@ -73,6 +73,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
     const live = started.map(({ id, processType: type, index }): LiveProcess => ({ id, type, index }))
     const old = await liveWorkloads(platform, app)
     try {
+      await platform.call(preAppRename, { oldApp: name, app: newName })
       await routes.exclusively(name, async () => {
         // A host has one owner: own domains have to be let go before they can be taken.
         if (app.domains) await routes.withdraw(name)

@@ -28,7 +28,7 @@ export async function summaryOf(platform: Platform, deploys: Deploys, app: AppRe
   return {
     name: app.name,
     state: stateOf(app, live, deploy !== undefined),
-    urls: serves ? await urlsOf(effectiveDomains(app, platform), platform) : [],
+    urls: serves ? await urlsOf(app.name, effectiveDomains(app, platform), platform) : [],
     ...(app.current !== undefined && { release: app.current }),
     created: app.created,
     ...(app.deployed !== undefined && { deployed: app.deployed }),
