@@ -1,8 +1,8 @@
 /** ssh-keys:*, tokens:* */
-import { readFile } from 'node:fs/promises'
-import { denied, invalid, notFound, type SshKey, type TokenInfo } from '@kernel/contracts'
+import type { SshKey, TokenInfo } from '@kernel/contracts'
 import { type CommandSpec, type Invocation, text } from '../command.ts'
 import { ago } from '../output/format.ts'
+import { readInput } from './text-input.ts'
 
 export const accessCommands: CommandSpec[] = [
   {
@@ -75,24 +75,5 @@ export const accessCommands: CommandSpec[] = [
 ]
 
 async function keyText(call: Invocation): Promise<string> {
-  const file = call.args.file
-  if (typeof file !== 'string' || file === '-') {
-    if (process.stdin.isTTY)
-      throw invalid('No key was given.', {
-        hint: 'kernel ssh-keys:add NAME FILE, or the key on standard input',
-      })
-    let all = ''
-    for await (const piece of process.stdin.setEncoding('utf8')) {
-      all += piece
-      if (all.length > 65_536) throw invalid('Standard input is too long for a public key.')
-    }
-    return all
-  }
-  if (call.overSsh)
-    throw denied('Over SSH no file of the server is read.', { hint: `ssh ... ssh-keys:add NAME < ${file}` })
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    throw notFound(`${file} can not be read: ${(error as Error).message}`, { cause: error })
-  }
+  return (await readInput(call, call.args.file, { what: 'public key', longest: 65_536 })).toString('utf8')
 }

@@ -11,6 +11,7 @@ import { describeRoute } from './describe-route.ts'
 import type { Operation, PathParameters } from './operation.ts'
 import { processOperations } from './process-operations.ts'
 import type { ApiServices } from './services.ts'
+import { siteOperations } from './site-operations.ts'
 import { systemOperations } from './system-operations.ts'
 
 export const apiPrefix = '/api/v1'
@@ -27,6 +28,7 @@ export function allOperations(services: ApiServices) {
     ...systemOperations(services),
     ...appOperations(services),
     ...processOperations(services),
+    ...siteOperations(services),
     ...accessOperations(services),
   } satisfies Record<ApiRouteName, Operation>
 }

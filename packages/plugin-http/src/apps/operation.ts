@@ -8,6 +8,8 @@ export interface PathParameters {
   release: string
   deploy: string
   token: string
+  page: string
+  user: string
 }
 
 /** One call of an operation, checked against its schemas. */

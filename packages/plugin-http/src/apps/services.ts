@@ -1,9 +1,11 @@
 import type {
+  Acme,
   AppConfig,
   AppLogs,
   Apps,
   BaseImage,
   Builders,
+  Certificates,
   Checks,
   Deploys,
   Domains,
@@ -14,6 +16,7 @@ import type {
   Releases,
   Router,
   Scheduler,
+  Sites,
   SshKeys,
   Tokens,
 } from '@kernel/contracts'
@@ -30,6 +33,9 @@ export interface ApiServices {
   logs: AppLogs
   builders: Builders
   checks: Checks
+  sites: Sites
+  certificates: Certificates
+  acme: Acme
   keys: SshKeys
   tokens: Tokens
   baseImage: BaseImage

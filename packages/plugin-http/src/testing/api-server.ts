@@ -1,9 +1,11 @@
 import {
+  Acme,
   AppConfig,
   AppLogs,
   Apps,
   BaseImage,
   Builders,
+  Certificates,
   Checks,
   Deploys,
   Domains,
@@ -15,6 +17,7 @@ import {
   Releases,
   Router,
   Scheduler,
+  Sites,
   SshKeys,
   Tokens,
 } from '@kernel/contracts'
@@ -30,11 +33,13 @@ export async function startApiServer(
 ) {
   const server = await startTestServer()
   const all = [
+    Acme,
     AppConfig,
     AppLogs,
     Apps,
     BaseImage,
     Builders,
+    Certificates,
     Checks,
     Deploys,
     Domains,
@@ -44,6 +49,7 @@ export async function startApiServer(
     Releases,
     Router,
     Scheduler,
+    Sites,
     SshKeys,
   ]
   const names = given.map(([token]) => token.name)
