@@ -41,6 +41,13 @@ export const hostPackages = [
     needed: 'tests',
   },
   { package: 'chromium', commands: ['chromium'], why: 'a real browser for the dashboard', needed: 'tests' },
+  { package: 'openssl', commands: ['openssl'], why: 'certificates from elsewhere', needed: 'tests' },
+  {
+    package: 'pebble',
+    commands: ['pebble', 'pebble-challtestsrv'],
+    why: 'a real ACME server to get certificates from',
+    needed: 'tests',
+  },
   { package: 'iproute2', commands: ['ip'], why: 'looks at the networks from outside', needed: 'tests' },
 ]
 

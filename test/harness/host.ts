@@ -31,6 +31,9 @@ const packages: Record<string, string> = {
   busybox: 'busybox-static',
   setpriv: 'util-linux',
   script: 'bsdutils',
+  openssl: 'openssl',
+  pebble: 'pebble',
+  'pebble-challtestsrv': 'pebble',
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Visitors of apps: one request, or one after the other without a pause. @module */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { request as requestSecure, Agent as SecureAgent } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Page {
@@ -12,19 +13,24 @@ export interface VisitOptions {
   headers?: Record<string, string>
   agent?: Agent
   method?: string
+  body?: string
+  /** Certificates that are trusted, in PEM; for https. */
+  ca?: string | string[]
 }
 
 /** Asks for a URL as a browser would, without DNS: every host is this machine. */
 export function fetchPage(
   url: string,
-  { headers = {}, agent, method = 'GET' }: VisitOptions = {},
+  { headers = {}, agent, method = 'GET', body: sent, ca }: VisitOptions = {},
 ): Promise<Page> {
-  const { host, port, pathname, search } = new URL(url)
+  const { protocol, host, hostname, port, pathname, search } = new URL(url)
+  const secure = protocol === 'https:'
   return new Promise((resolve, reject) => {
-    const ask = request(
+    const ask = (secure ? requestSecure : request)(
       {
         host: '127.0.0.1',
-        port: port || 80,
+        port: port || (secure ? 443 : 80),
+        ...(secure && { servername: hostname, ca }),
         method,
         path: pathname + search,
         headers: { host, ...headers },
@@ -42,7 +48,7 @@ export function fetchPage(
     )
     ask.once('timeout', () => ask.destroy(new Error(`no answer from ${url} within 20 s`)))
     ask.once('error', reject)
-    ask.end()
+    ask.end(sent)
   })
 }
 
@@ -62,8 +68,9 @@ export interface Seen {
 export async function visitDuring<T>(
   url: string,
   work: () => Promise<T>,
+  given: Pick<VisitOptions, 'ca' | 'headers'> = {},
 ): Promise<{ result: T; seen: Seen[] }> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const agent = new (url.startsWith('https:') ? SecureAgent : Agent)({ keepAlive: true, maxSockets: 1 })
   let over = false
   async function visit(options: VisitOptions): Promise<Seen> {
     const seen: Seen = { requests: 0, answers: [], failures: [] }
@@ -83,7 +90,7 @@ export async function visitDuring<T>(
     }
     return seen
   }
-  const visitors = [visit({ agent }), visit({})]
+  const visitors = [visit({ ...given, agent }), visit(given)]
   try {
     const result = await work()
     over = true

@@ -7,7 +7,7 @@ import { readInput } from './text-input.ts'
 
 const app = (call: Invocation) => ({ app: text(call, 'app') })
 const html = async (call: Invocation, file: unknown) =>
-  (await readInput(call, file, { what: 'page', longest: 512 * 1024 })).toString('utf8')
+  (await readInput(call, file, { what: 'page', longest: 256 * 1024 })).toString('utf8')
 
 export const pagesCommands: CommandSpec[] = [
   {
@@ -63,7 +63,7 @@ export const pagesCommands: CommandSpec[] = [
     args: '[app] [page] [file]',
     summary: 'Set the page for 404, 502, 503, 504 or maintenance, from an HTML file or standard input',
     description:
-      'With --global: for apps without their own, and for hosts that no app has (404). One file of HTML, at most 256 KiB.',
+      'With --global: for apps without their own, and for hosts that no app has (404). One file of HTML, at most 64 KiB.',
     options: [globalFlag],
     examples: ['pages:set blog 502 sorry.html', 'pages:set --global 404 nobody.html'],
     async run(call) {

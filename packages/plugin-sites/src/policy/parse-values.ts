@@ -5,7 +5,7 @@ import { type EdgePage, invalid, type SiteCoding, type SiteRedirect } from '@ker
 export const codings: readonly SiteCoding[] = ['zstd', 'br', 'gzip']
 const edgePages: readonly EdgePage[] = ['404', '502', '503', '504', 'maintenance']
 /** Bytes; it is kept in the memory of each listener thread. */
-const longestPage = 256 * 1024
+const longestPage = 64 * 1024
 
 /** `50/s burst 100`, `600/m`, `20/h`. Without a burst: what a second brings, at least 1. */
 export function parseRateLimit(text: string): { perSecond: number; burst: number } {
@@ -76,7 +76,7 @@ export function checkPageName(name: string): EdgePage {
 export function checkHtml(html: string): string {
   if (html.trim() === '') throw invalid('The page is empty')
   if (Buffer.byteLength(html) > longestPage)
-    throw invalid('The page is longer than 256 KiB', { hint: 'Let it load what is large from elsewhere.' })
+    throw invalid('The page is longer than 64 KiB', { hint: 'Let it load what is large from elsewhere.' })
   return html
 }
 

@@ -65,6 +65,7 @@ export class FakeEdge implements Router {
   async drain() {
     return { open: 0 }
   }
+  async cut() {}
   async ready() {}
 
   /** The edge is part of the daemon: it forgets with it. */
