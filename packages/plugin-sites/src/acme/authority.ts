@@ -41,6 +41,20 @@ async function acmeClient() {
 
 const acmeSettingsOf = (defaults: object) => (defaults as { acmeSettings?: object }).acmeSettings
 
+/**
+ * Says what is wrong with a directory before anything is asked of it: of a server that does not answer, acme-client
+ * says nothing that helps.
+ */
+async function checkDirectory(directory: string): Promise<void> {
+  const answer = await fetch(directory, { signal: AbortSignal.timeout(30_000) }).catch((error: Error) => {
+    const { message } = error.cause instanceof Error ? error.cause : error
+    throw new Error(`${new URL(directory).host} does not answer: ${message}`, { cause: error })
+  })
+  const found: unknown = await answer.json().catch(() => undefined)
+  if (typeof found !== 'object' || found === null || !('newOrder' in found))
+    throw new Error(`${directory} is not the directory of an ACME server (status ${answer.status})`)
+}
+
 /** By an account at the server, which is made where it is not there: whoever asks for a certificate agrees to its terms. */
 export const acmeAuthority: Authority = {
   async newAccountKey() {
@@ -49,6 +63,7 @@ export const acmeAuthority: Authority = {
   },
 
   async issue({ directory, accountKey, email, hosts, challenge: wanted, present, withdraw }) {
+    await checkDirectory(directory)
     const acme = await acmeClient()
     const client = new acme.Client({ directoryUrl: directory, accountKey, ...patience })
     const [key, csr] = await acme.crypto.createCsr(
@@ -98,6 +113,7 @@ export const acmeAuthority: Authority = {
   },
 
   async revoke({ directory, accountKey, certificate }) {
+    await checkDirectory(directory)
     const acme = await acmeClient()
     const client = new acme.Client({ directoryUrl: directory, accountKey, ...patience })
     await client.createAccount({ termsOfServiceAgreed: true })

@@ -1,4 +1,12 @@
-import { type Acme, type AcmeReport, conflict, failed, notFound, type OnLine } from '@kernel/contracts'
+import {
+  type Acme,
+  type AcmeReport,
+  conflict,
+  failed,
+  notFound,
+  type OnLine,
+  problemOf,
+} from '@kernel/contracts'
 import { describeError } from '@kernel/kernel'
 import { KeyedMutex } from '@kernel/state'
 import { type Issuer, parseAcmeSetting } from '../acme/issuer.ts'
@@ -13,6 +21,9 @@ export interface AcmeKeeper extends Acme {
   /** When the next attempt of what failed is due, in milliseconds since 1970. */
   nextAttempt(): number | undefined
 }
+
+/** A problem's message has its cause in it. */
+const reasonOf = (error: unknown) => problemOf(error)?.message ?? describeError(error)
 
 export function createAcme(platform: Platform, certificates: CertificateBook, issuer: Issuer): AcmeKeeper {
   const { store, settings, log } = platform
@@ -65,7 +76,7 @@ export function createAcme(platform: Platform, certificates: CertificateBook, is
         if (platform.signal.aborted) break
         failures.set(app, error)
         noteFailure(app, error)
-        onLine?.({ kind: 'error', text: describeError(error) })
+        onLine?.({ kind: 'error', text: reasonOf(error) })
       }
     }
     return failures
@@ -74,8 +85,8 @@ export function createAcme(platform: Platform, certificates: CertificateBook, is
   function noteFailure(app: string, error: unknown): void {
     const failures = store.acme(app).failures + 1
     const next = new Date(Date.now() + retryDelayMs(failures, settings.renewRetrySec)).toISOString()
-    store.changeAcme(app, { failures, error: describeError(error), nextAttempt: next })
-    log.error(`The certificate of ${app} could not be renewed: ${describeError(error)}`, {
+    store.changeAcme(app, { failures, error: reasonOf(error), nextAttempt: next })
+    log.error(`The certificate of ${app} could not be renewed: ${reasonOf(error)}`, {
       app,
       error,
       nextAttempt: next,
