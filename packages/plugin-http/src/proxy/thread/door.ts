@@ -96,7 +96,8 @@ export function createDoor({ site, point, certificates, ticketKeys, guests }: Do
       return
     }
     const options = { secureContext: secure, ALPNProtocols: ['h2', 'http/1.1'] }
-    shakeHands(socket, options, certificates.contextFor(undefined), (tls) => {
+    const choose = (name: string) => certificates.contextFor(name) ?? certificates.contextFor(undefined)
+    shakeHands(socket, options, choose, (tls) => {
       if (tls.alpnProtocol !== 'h2') {
         speakHttp1(tls, peer)
         return
@@ -111,8 +112,14 @@ export function createDoor({ site, point, certificates, ticketKeys, guests }: Do
   function prove(socket: Socket, name: string): void {
     const context = certificates.challengeFor(name)
     if (!context) socket.destroy()
+    // This one, also where the name has a certificate that is about to be renewed.
     else
-      shakeHands(socket, { secureContext: context, ALPNProtocols: [ACME_TLS] }, context, (tls) => tls.end())
+      shakeHands(
+        socket,
+        { secureContext: context, ALPNProtocols: [ACME_TLS] },
+        () => context,
+        (tls) => tls.end(),
+      )
   }
 
   function speakHttp1(socket: Socket, peer: Peer): void {
@@ -125,13 +132,13 @@ export function createDoor({ site, point, certificates, ticketKeys, guests }: Do
   function shakeHands(
     socket: Socket,
     options: TLSSocketOptions,
-    fallback: SecureContext | undefined,
+    choose: (name: string) => SecureContext | undefined,
     then: (tls: TLSSocket) => void,
   ): void {
     const tls = new TLSSocket(socket, {
       ...options,
       isServer: true,
-      SNICallback: (name, done) => done(null, certificates.contextFor(name) ?? fallback),
+      SNICallback: (name, done) => done(null, choose(name)),
     })
     const guest = { close: () => tls.destroy(), destroy: () => tls.destroy() }
     guests.add(guest)
