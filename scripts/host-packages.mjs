@@ -41,6 +41,7 @@ export const hostPackages = [
     needed: 'tests',
   },
   { package: 'chromium', commands: ['chromium'], why: 'a real browser for the dashboard', needed: 'tests' },
+  { package: 'curl', commands: ['curl'], why: 'another visitor, with HTTP/2', needed: 'tests' },
   { package: 'openssl', commands: ['openssl'], why: 'certificates from elsewhere', needed: 'tests' },
   {
     package: 'pebble',

@@ -16,12 +16,12 @@ import { fetchPage, visitDuring } from './harness/visitor.ts'
 
 const absent = lacks('ACME', 'pebble', 'pebble-challtestsrv', 'openssl')
 const dir = mkdtempSync(join(tmpdir(), 'kernel-acme-'))
-const [https = 0] = await freePorts(1)
+const [https = 0, nobody = 0] = await freePorts(2)
 const own: CertificateFiles | undefined = absent
   ? undefined
   : await makeCertificate(dir, 'pebble', ['DNS:localhost', 'IP:127.0.0.1'])
 /** Seconds: so short that a renewal comes by itself within the test, and long enough to be seen. */
-const validSec = 45
+const validSec = 30
 
 interface AcmeRow {
   app: string
@@ -62,14 +62,17 @@ describe.skipIf(absent)('certificates by ACME', () => {
   })
 
   /** What a new visitor is shown. */
-  const shown = (app: string) =>
+  const shown = (app: string, trusted = true) =>
     new Promise<X509Certificate>((resolve, reject) => {
-      const socket = connect({ port: https, host: '127.0.0.1', servername: `${app}.e2e.test`, ca }, () => {
-        const certificate = socket.getPeerX509Certificate()
-        socket.destroy()
-        if (certificate) resolve(certificate)
-        else reject(new Error('no certificate'))
-      })
+      const socket = connect(
+        { port: https, host: '127.0.0.1', servername: `${app}.e2e.test`, ca, rejectUnauthorized: trusted },
+        () => {
+          const certificate = socket.getPeerX509Certificate()
+          socket.destroy()
+          if (certificate) resolve(certificate)
+          else reject(new Error('no certificate'))
+        },
+      )
       socket.once('error', reject)
     })
   const row = async (app: string) =>
@@ -89,7 +92,7 @@ describe.skipIf(absent)('certificates by ACME', () => {
     await daemon.kernel(['maintenance:disable', 'shop'])
     expect(await fetchPage(secure('shop'), { ca })).toMatchObject({ status: 200, body: 'shop' })
     const plain = await fetchPage(`${daemon.url('shop')}a?b=1`)
-    expect([plain.status, plain.headers.location]).toEqual([308, `${secure('shop')}a?b=1`])
+    expect([plain.status, plain.headers.location]).toEqual([301, `${secure('shop')}a?b=1`])
     expect(await row('shop')).toMatchObject({ enabled: true, hosts: ['shop.e2e.test'], failures: 0 })
     const [app] = await daemon.json<Array<{ urls: string[] }>>(['apps:list'])
     expect(app?.urls).toEqual([secure('shop').slice(0, -1)])
@@ -145,7 +148,7 @@ describe.skipIf(absent)('certificates by ACME', () => {
     const repository = await Repository.create(daemon, 'lost', nodeApp('lost'))
     await repository.deploy()
     // A server that is not there any more.
-    await daemon.kernel(['letsencrypt:set', 'lost', 'server', 'https://localhost:1/dir'])
+    await daemon.kernel(['letsencrypt:set', 'lost', 'server', `https://localhost:${nobody}/dir`])
     const { stderr } = await daemon.kernel(['letsencrypt:enable', 'lost'], { code: 1 })
     expect(stderr).toMatch(/^ ! {5}No certificate for lost\.e2e\.test: .*ECONNREFUSED/m)
     expect(await row('lost')).toMatchObject({ enabled: false })
@@ -159,6 +162,7 @@ describe.skipIf(absent)('certificates by ACME', () => {
       },
       { within: 50_000 },
     )
-    expect((await shown('shop')).subjectAltName).toBe('DNS:shop.e2e.test')
-  })
+    // It may have ended by now: what is shown is still the best there is.
+    expect((await shown('shop', false)).subjectAltName).toBe('DNS:shop.e2e.test')
+  }, 90_000)
 })

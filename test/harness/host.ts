@@ -31,6 +31,7 @@ const packages: Record<string, string> = {
   busybox: 'busybox-static',
   setpriv: 'util-linux',
   script: 'bsdutils',
+  curl: 'curl',
   openssl: 'openssl',
   pebble: 'pebble',
   'pebble-challtestsrv': 'pebble',

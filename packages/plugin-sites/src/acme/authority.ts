@@ -41,6 +41,9 @@ async function acmeClient() {
 
 const acmeSettingsOf = (defaults: object) => (defaults as { acmeSettings?: object }).acmeSettings
 
+/** The server itself can't be asked; its reason has nothing to do with the names. */
+export class NoDirectory extends Error {}
+
 /**
  * Says what is wrong with a directory before anything is asked of it: of a server that does not answer, acme-client
  * says nothing that helps.
@@ -48,11 +51,11 @@ const acmeSettingsOf = (defaults: object) => (defaults as { acmeSettings?: objec
 async function checkDirectory(directory: string): Promise<void> {
   const answer = await fetch(directory, { signal: AbortSignal.timeout(30_000) }).catch((error: Error) => {
     const { message } = error.cause instanceof Error ? error.cause : error
-    throw new Error(`${new URL(directory).host} does not answer: ${message}`, { cause: error })
+    throw new NoDirectory(`${new URL(directory).host} does not answer: ${message}`, { cause: error })
   })
   const found: unknown = await answer.json().catch(() => undefined)
   if (typeof found !== 'object' || found === null || !('newOrder' in found))
-    throw new Error(`${directory} is not the directory of an ACME server (status ${answer.status})`)
+    throw new NoDirectory(`${directory} is not the directory of an ACME server (status ${answer.status})`)
 }
 
 /** By an account at the server, which is made where it is not there: whoever asks for a certificate agrees to its terms. */

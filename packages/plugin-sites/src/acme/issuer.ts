@@ -5,11 +5,17 @@ import { everyApp, type Platform } from '../platform.ts'
 import type { Publisher } from '../publisher.ts'
 import type { CertificateBook } from '../services/certificates.ts'
 import type { AcmeRecord } from '../store/records.ts'
-import { type Authority, directories } from './authority.ts'
+import { type Authority, directories, NoDirectory } from './authority.ts'
 import { Challenges } from './challenges.ts'
 import { publicHosts } from './renewal.ts'
 
 type Kind = AcmeReport['challenge']
+
+const hints: Record<Kind, string> = {
+  'http-01': 'The server must reach port 80 of each name, and end up at this machine.',
+  'tls-alpn-01':
+    'The server must reach port 443 of each name, and end up at this machine with nothing in between.',
+}
 
 export class Issuer {
   readonly #platform: Platform
@@ -80,11 +86,11 @@ export class Issuer {
         withdraw: (one) => this.#challenges.withdraw(one),
       })
       .catch((error) => {
-        throw failed(`No certificate for ${hosts.join(', ')}: ${describeError(error)}`, {
+        throw failed(`No certificate for ${hosts.join(', ')}: ${(error as Error).message}`, {
           hint:
-            challenge === 'http-01'
-              ? 'The server must reach port 80 of each name, and end up at this machine.'
-              : 'The server must reach port 443 of each name, and end up at this machine with nothing in between.',
+            error instanceof NoDirectory
+              ? `Another server: letsencrypt:set ${app} server URL`
+              : hints[challenge],
           cause: error,
         })
       })
