@@ -27,6 +27,8 @@ export interface H2Connection {
 /** Serves the streams of a connection until it ends. */
 export function serveHttp2(site: Site, socket: TLSSocket, peer: Peer, onGone: () => void): H2Connection {
   const { maxHeaderBytes, maxHeaders, keepAliveMs } = site.settings
+  // A session waits for the end of the handshake, which of a socket that no tls.Server made is never told.
+  Object.assign(socket, { secureConnecting: false })
   const session = performServerHandshake(socket, {
     settings: {
       maxConcurrentStreams: MAX_STREAMS,
