@@ -30,25 +30,29 @@ export function onClose(close: () => unknown): void {
 export interface TestEdge {
   edge: Edge
   port: number
+  /** 0 without TLS. */
+  tlsPort: number
   log: MemoryLogger
 }
 
 /** An edge with two threads on a free port; ready unless told. */
 export async function openEdge(
   settings: Settings = {},
-  { ready = true, threads = 2 }: { ready?: boolean; threads?: number } = {},
+  { ready = true, threads = 2, tls = false }: { ready?: boolean; threads?: number; tls?: boolean } = {},
 ): Promise<TestEdge> {
   const log = memoryLogger()
   const defaults = settingsOf(edgeConfig.parse({ dataDir: '/nowhere' }))
   const edge = await createEdge({
     listen: ['127.0.0.1:0'],
+    ...(tls && { listenTls: ['127.0.0.1:0'] }),
     threads,
     settings: { ...defaults, ...settings },
     log,
   })
   opened.push(() => edge.close(0))
   if (ready) await edge.ready()
-  return { edge, port: (await edge.listeners())[0]!.port, log }
+  const listeners = await edge.listeners()
+  return { edge, port: listeners[0]!.port, tlsPort: listeners[1]?.port ?? 0, log }
 }
 
 export interface FakeApp {

@@ -7,6 +7,7 @@ import { AcmeChallenges } from '../policy/acme-challenges.ts'
 export const ACME_TLS = 'acme-tls/1'
 
 export class Certificates {
+  readonly #ticketKeys: Buffer
   #exact = new Map<string, SecureContext>()
   /** By what follows the asterisk: `.example.com`. */
   #wildcards = new Map<string, SecureContext>()
@@ -14,13 +15,23 @@ export class Certificates {
   #tlsChallenges = new Map<string, SecureContext>()
   #http = new AcmeChallenges([])
 
+  /** @param ticketKeys shared by all threads, so that a session that began at one goes on at another */
+  constructor(ticketKeys: Buffer) {
+    this.#ticketKeys = ticketKeys
+  }
+
   /** Replaces all; open connections keep theirs. @throws where one can't be used: then all stay as they were */
   set(certificates: readonly EdgeCertificate[]): void {
     const exact = new Map<string, SecureContext>()
     const wildcards = new Map<string, SecureContext>()
     let first: SecureContext | undefined
     for (const { hosts, certificate, key } of certificates) {
-      const context = createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
+      const context = createSecureContext({
+        cert: certificate,
+        key,
+        minVersion: 'TLSv1.2',
+        ticketKeys: this.#ticketKeys,
+      })
       first ??= context
       for (const host of hosts) {
         const name = host.toLowerCase()

@@ -21,14 +21,13 @@ export interface DoorOptions {
   site: Site
   point: ListenPoint
   certificates: Certificates
-  /** Shared by all threads, so that a session that began at one goes on at another. */
-  ticketKeys: Buffer
   guests: Set<Guest>
 }
 
-export function createDoor({ site, point, certificates, ticketKeys, guests }: DoorOptions): Server {
+export function createDoor({ site, point, certificates, guests }: DoorOptions): Server {
   const { settings } = site
-  const secure = point.tls ? createSecureContext({ ticketKeys, minVersion: 'TLSv1.2' }) : undefined
+  // Without any certificate a handshake fails, as it must.
+  const bare = point.tls ? createSecureContext({ minVersion: 'TLSv1.2' }) : undefined
 
   function peerOf(socket: Socket): Peer {
     const address = plainAddress(socket.remoteAddress ?? '')
@@ -60,7 +59,7 @@ export function createDoor({ site, point, certificates, ticketKeys, guests }: Do
     else proceed(peer)
 
     function proceed(known: Peer): void {
-      if (secure && certificates.awaitsTls) readAhead(socket, lookAtHello, pass)
+      if (bare && certificates.awaitsTls) readAhead(socket, lookAtHello, pass)
       else pass(() => enter(socket, known))
 
       function lookAtHello(buf: Buffer): Look<() => void> {
@@ -91,12 +90,14 @@ export function createDoor({ site, point, certificates, ticketKeys, guests }: Do
   }
 
   function enter(socket: Socket, peer: Peer): void {
-    if (!secure) {
+    if (!bare) {
       speakHttp1(socket, peer)
       return
     }
-    const options = { secureContext: secure, ALPNProtocols: ['h2', 'http/1.1'] }
-    const choose = (name: string) => certificates.contextFor(name) ?? certificates.contextFor(undefined)
+    // For who names no host, and for a host that has none of its own.
+    const first = certificates.contextFor(undefined) ?? bare
+    const options = { secureContext: first, ALPNProtocols: ['h2', 'http/1.1'] }
+    const choose = (name: string) => certificates.contextFor(name) ?? first
     shakeHands(socket, options, choose, (tls) => {
       if (tls.alpnProtocol !== 'h2') {
         speakHttp1(tls, peer)
@@ -132,7 +133,7 @@ export function createDoor({ site, point, certificates, ticketKeys, guests }: Do
   function shakeHands(
     socket: Socket,
     options: TLSSocketOptions,
-    choose: (name: string) => SecureContext | undefined,
+    choose: (name: string) => SecureContext,
     then: (tls: TLSSocket) => void,
   ): void {
     const tls = new TLSSocket(socket, {

@@ -44,7 +44,7 @@ function warn(message: string, fields: Record<string, unknown>): void {
   if (warnings <= MAX_WARNINGS) tell({ kind: 'warning', message, fields })
 }
 
-const certificates = new Certificates()
+const certificates = new Certificates(Buffer.from(data.ticketKeys))
 const guards = new Guards(new RateLimits(data.rateLimits, data.rateSeed))
 const reader = new RouteTableReader(data.routes, (text): GuardedRoute => {
   const value = JSON.parse(text) as RouteValue
@@ -83,9 +83,8 @@ for (const order of data.orders) obey(order)
 const guests = new Set<Guest>()
 const servers: Server[] = []
 const ports: number[] = []
-const ticketKeys = Buffer.from(data.ticketKeys)
 for (const point of data.listen) {
-  const server = createDoor({ site, point, certificates, ticketKeys, guests })
+  const server = createDoor({ site, point, certificates, guests })
   server.listen({ host: point.host, port: point.port, backlog: 4096, reusePort: data.reusePort })
   await once(server, 'listening')
   servers.push(server)
