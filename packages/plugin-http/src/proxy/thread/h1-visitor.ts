@@ -35,6 +35,8 @@ export class H1Visitor implements Visitor, Timed {
   /** The visit takes the body. */
   #reading = false
   #advancing = false
+  /** A part of the next head is here. */
+  #begun = false
   /** By `performance.now()`: for the next head, or the end of lingering. */
   #deadline: number
   /** What goes out next: a head, small pieces. */
@@ -141,7 +143,8 @@ export class H1Visitor implements Visitor, Timed {
     const progress = this.#lines.scan(buf)
     if (progress === 'more') {
       // From its first byte on, not from the answer before it.
-      if (this.#deadline === 0) this.#deadline = performance.now() + this.#site.settings.headersTimeoutMs
+      if (!this.#begun) this.#deadline = performance.now() + this.#site.settings.headersTimeoutMs
+      this.#begun = true
       return false
     }
     if (progress !== 'done') return this.#refuse(progress === 'bad' ? 'bad-request' : 'too-large')
@@ -152,6 +155,7 @@ export class H1Visitor implements Visitor, Timed {
     this.#pending = end === buf.length ? NOTHING : buf.subarray(end)
     this.#body.begin(head.length)
     this.#reading = false
+    this.#begun = false
     this.#deadline = 0
     this.#head = head
     this.#visit = new Visit(this.#site, this, head)

@@ -116,6 +116,11 @@ parentPort!.on('message', (message: ToThread) => {
     }
   }
 })
+// What one request does wrong must not end the thread, and with it all others.
+process.on('uncaughtException', (error: Error) =>
+  warn('A request failed inside the edge', { error: error.stack ?? error.message }),
+)
+
 tell({ kind: 'listening', ports })
 
 /** Takes no more visitors, lets requests end within the time, and ends the thread. */
@@ -124,10 +129,10 @@ async function close(graceMs: number): Promise<void> {
   const closed = Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   site.gate.close()
   for (const guest of [...guests]) guest.close()
-  // A WebSocket has no end of its own: it is told now, as the app would tell it.
-  site.tunnels.close()
+  site.tunnels.closeWebSockets()
   const cut = setTimeout(() => {
     for (const guest of [...guests]) guest.destroy()
+    site.tunnels.cut()
     site.pools.close()
   }, graceMs)
   await closed

@@ -36,9 +36,18 @@ export class Tunnels {
     this.#open.add(tunnel)
   }
 
-  /** Ends those to these targets, or all. WebSockets hear why. */
-  close(slots?: ReadonlySet<number>): void {
-    for (const tunnel of [...this.#open]) if (!slots || slots.has(tunnel.slot)) tunnel.close()
+  /** Ends those to these targets. WebSockets hear why. */
+  close(slots: ReadonlySet<number>): void {
+    for (const tunnel of [...this.#open]) if (slots.has(tunnel.slot)) tunnel.close()
+  }
+
+  /** Tells all WebSockets to end, which have no end of their own. */
+  closeWebSockets(): void {
+    for (const tunnel of [...this.#open]) if (tunnel.isWebSocket) tunnel.close()
+  }
+
+  cut(): void {
+    for (const tunnel of [...this.#open]) tunnel.cut()
   }
 }
 
@@ -50,20 +59,20 @@ class Tunnel {
   readonly slot: number
   readonly #ways: Way[]
   readonly #sockets: Socket[]
-  readonly #websocket: boolean
+  readonly isWebSocket: boolean
   #open = 2
 
   constructor({ slot, websocket, visitor, target }: TunnelOptions, done: () => void) {
     this.slot = slot
-    this.#websocket = websocket
+    this.isWebSocket = websocket
     this.#sockets = [visitor.socket, target.socket]
     this.#ways = [new Way(visitor, target.socket, websocket), new Way(target, visitor.socket, websocket)]
     for (const socket of this.#sockets) {
-      socket.on('error', this.#cut)
+      socket.on('error', this.cut)
       socket.on('close', () => {
         this.#open--
         // Whoever closes without having ended was cut off, and the other side must hear of it.
-        if (!socket.readableEnded || !socket.writableFinished) this.#cut()
+        if (!socket.readableEnded || !socket.writableFinished) this.cut()
         if (this.#open === 0) done()
       })
     }
@@ -72,24 +81,24 @@ class Tunnel {
     if (this.#sockets.some((socket) => socket.destroyed)) {
       const closed = this.#sockets.filter((socket) => socket.closed).length
       this.#open -= closed
-      this.#cut()
+      this.cut()
       if (this.#open === 0) done()
     }
   }
 
   /** A WebSocket is told that it ends, at the end of a message's frame; whatever else there is, is cut. */
   close(): void {
-    if (!this.#websocket) {
-      this.#cut()
+    if (!this.isWebSocket) {
+      this.cut()
       return
     }
     // To the visitor as its server would, to the target as its client would.
     this.#ways[1]!.closeWith(closeFrame(SERVICE_RESTART, 'restarting', false))
     this.#ways[0]!.closeWith(closeFrame(SERVICE_RESTART, 'restarting', true))
-    setTimeout(this.#cut, CLOSE_MS).unref()
+    setTimeout(this.cut, CLOSE_MS).unref()
   }
 
-  #cut = (): void => {
+  cut = (): void => {
     for (const socket of this.#sockets) socket.destroy()
   }
 }
