@@ -63,6 +63,18 @@ describe('a password', () => {
     expect(String((await once(welcome, 'message'))[0])).toBe('hello')
   })
 
+  it('is asked for of those who waited while it was set', async () => {
+    const { edge, port, app } = await openShop({ hsts: 'max-age=1' })
+    await edge.publish('shop', [route('', [], { state: 'hold' })])
+    const waits = ask(port)
+    await expect
+      .poll(async () => (await edge.metrics()).match(/kernel_edge_held (\d+)/)?.[1])
+      .toBe('1')
+    await edge.setPolicy('shop', { basicAuth })
+    await edge.publish('shop', [route('', [app.target])])
+    expect((await waits).status).toBe(401)
+  })
+
   it('is asked for from the moment it is set, and no more when it is gone', async () => {
     const { edge, port } = await openShop({})
     expect((await ask(port)).status).toBe(200)
