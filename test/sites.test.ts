@@ -97,7 +97,7 @@ describe.skipIf(absent)('the front door of an app', () => {
       expect((await fetchPage(secure('blog'), { ca })).body).toBe('blog')
     })
 
-    it('changes a certificate under its visitors', async () => {
+    it('changes a certificate, and the daemon’s config, under its visitors', async () => {
       const { daemon } = lab
       const files = ['one', 'two'].map((name) => [join(dir, `${name}.crt`), join(dir, `${name}.key`)])
       const ca = files.map(([crt]) => readFileSync(crt!, 'utf8'))
@@ -106,7 +106,11 @@ describe.skipIf(absent)('the front door of an app', () => {
       const { seen } = await visitDuring(
         secure('blog'),
         async () => {
-          for (let n = 0; n < 6; n++) await daemon.kernel(['certs:add', 'blog', ...files[(n + 1) % 2]!])
+          for (let n = 0; n < 6; n++) {
+            await daemon.kernel(['certs:add', 'blog', ...files[(n + 1) % 2]!])
+            daemon.process?.kill('SIGHUP')
+          }
+          await eventually(() => expect(daemon.logTail(200)).toMatch(/Config reloaded/))
         },
         { ca },
       )

@@ -95,6 +95,8 @@ export function sitesPlugin(authority: Authority): Plugin {
       ctx.on(postAppRename, async ({ oldApp, app }) => {
         await forget(oldApp)
         await publisher.policy(app)
+        // Its domains may have changed with its name.
+        if (store.acme(app).enabled) clockwork.poke()
       })
       ctx.on(postDelete, ({ app }) => forget(app))
 

@@ -2,6 +2,7 @@
 import type { SitePolicy } from '@kernel/contracts'
 import type { RequestHead } from '../http1/request-head.ts'
 import { BasicAuth } from '../policy/basic-auth.ts'
+import { clientAddress } from '../policy/client-address.ts'
 import type { RateLimits } from '../policy/rate-limit.ts'
 import { findRedirect } from '../policy/redirects.ts'
 import type { Reason } from './pages.ts'
@@ -14,12 +15,20 @@ export class Guard {
   readonly policy: SitePolicy
   readonly #app: string
   readonly #limits: RateLimits
+  readonly #isProxy: (address: string) => boolean
   readonly #auth: BasicAuth | undefined
 
-  constructor(app: string, policy: SitePolicy, limits: RateLimits, auth: BasicAuth | undefined) {
+  constructor(
+    app: string,
+    policy: SitePolicy,
+    limits: RateLimits,
+    isProxy: (address: string) => boolean,
+    auth: BasicAuth | undefined,
+  ) {
     this.#app = app
     this.policy = policy
     this.#limits = limits
+    this.#isProxy = isProxy
     this.#auth = auth
   }
 
@@ -38,7 +47,8 @@ export class Guard {
     }
     if (policy.maintenance) return { reason: 'maintenance', fields: '' }
     if (policy.rateLimit !== undefined) {
-      const wait = this.#limits.take(this.#app, peer.address, policy.rateLimit, Date.now())
+      const client = clientAddress(peer.address, peer.trusted ? head.claims?.for : undefined, this.#isProxy)
+      const wait = this.#limits.take(this.#app, client, policy.rateLimit, Date.now())
       if (wait > 0) return { reason: 'limited', fields: `Retry-After: ${Math.ceil(wait)}\r\n` }
     }
     if (policy.maxBodyBytes !== undefined && head.length > policy.maxBodyBytes)
@@ -57,14 +67,17 @@ export class Guard {
 /** The guards of a thread. They outlive publications, since what a guard has verified costs much to verify again. */
 export class Guards {
   readonly #limits: RateLimits
+  readonly #isProxy: (address: string) => boolean
   readonly #auths = new Map<string, { of: string; auth: BasicAuth }>()
 
-  constructor(limits: RateLimits) {
+  /** @param isProxy whether an address is a trusted proxy's, whose visitors are counted one by one */
+  constructor(limits: RateLimits, isProxy: (address: string) => boolean) {
     this.#limits = limits
+    this.#isProxy = isProxy
   }
 
   guard(app: string, policy: SitePolicy): Guard {
-    return new Guard(app, policy, this.#limits, this.#authOf(app, policy))
+    return new Guard(app, policy, this.#limits, this.#isProxy, this.#authOf(app, policy))
   }
 
   #authOf(app: string, { basicAuth }: SitePolicy): BasicAuth | undefined {

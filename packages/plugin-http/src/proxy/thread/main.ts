@@ -18,6 +18,7 @@ import { Gate } from './gate.ts'
 import { Guards } from './guard.ts'
 import { Meter } from './meter.ts'
 import { Pages } from './pages.ts'
+import { isTrusted } from './peer.ts'
 import { Pools } from './pools.ts'
 import type { Site } from './site.ts'
 import { type GuardedRoute, Targets } from './targets.ts'
@@ -45,7 +46,10 @@ function warn(message: string, fields: Record<string, unknown>): void {
 }
 
 const certificates = new Certificates(Buffer.from(data.ticketKeys))
-const guards = new Guards(new RateLimits(data.rateLimits, data.rateSeed))
+const trusted = blockList(settings.trustedProxies)
+const guards = new Guards(new RateLimits(data.rateLimits, data.rateSeed), (address) =>
+  isTrusted(trusted, address),
+)
 const reader = new RouteTableReader(data.routes, (text): GuardedRoute => {
   const value = JSON.parse(text) as RouteValue
   return value.policy === undefined ? value : { ...value, guard: guards.guard(value.app, value.policy) }
@@ -61,7 +65,7 @@ const site: Site = {
   meter: new Meter(),
   pages: new Pages(),
   certificates,
-  trusted: blockList(settings.trustedProxies),
+  trusted,
   accessLog: settings.accessLog
     ? openAccessLog(settings.accessLog, (error) =>
         warn('The access log cannot be written', { file: settings.accessLog, error: error.message }),

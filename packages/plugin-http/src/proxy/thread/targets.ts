@@ -50,7 +50,8 @@ export class Targets {
       const hit = this.#routes.lookup(host, path)
       if (!hit) return UNKNOWN
       const { app, state, targets, guard } = hit.value
-      if (guard !== undefined && passed === undefined) return { kind: 'guard', app, guard }
+      // One guard a publication: who waited for a new table is asked by what it says.
+      if (guard !== undefined && passed !== guard) return { kind: 'guard', app, guard }
       if (state === 'hold') return { kind: 'wait', app, generation: hit.generation }
       if (state === 'down' || targets.length === 0) return { kind: 'down', app }
       const target = this.#choose(targets, tried)
