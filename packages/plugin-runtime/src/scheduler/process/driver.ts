@@ -256,6 +256,24 @@ export async function createProcessDriver({
         if (recordOf(id).workload.status === 'exited') await run(id)
         return recordOf(id).workload
       }),
+    freeze: (id) =>
+      mutex.run(id, async () => {
+        const { workload } = recordOf(id)
+        if (workload.status === 'frozen') return
+        if (workload.status !== 'running')
+          throw conflict(`${workload.name} is ${workload.status}; only what runs can be frozen.`)
+        supervisors.get(id)?.setFrozen(true)
+        change(id, { status: 'frozen' })
+      }),
+    thaw: (id) =>
+      mutex.run(id, async () => {
+        const { workload } = recordOf(id)
+        if (workload.status !== 'frozen' && workload.status !== 'running')
+          throw conflict(`${workload.name} is ${workload.status}; only what is frozen can be thawed.`)
+        supervisors.get(id)?.setFrozen(false)
+        change(id, { status: 'running' })
+        return recordOf(id).workload
+      }),
     remove: (id) =>
       mutex.run(id, async () => {
         recordOf(id)
