@@ -114,7 +114,7 @@ describe.runIf(!reason)('keeps the contract of the scheduler', () => {
     await driver.freeze!(old.id)
     const ask = async () => {
       const line =
-        'until wget -q -O - http://blog.web.fresh:5000/ >/dev/null 2>&1; do sleep 0.05; done; for n in 1 2 3 4; do wget -q -T 2 -O - http://blog.web:5000/; done'
+        'until wget -q -O - http://blog.web.fresh:5000/ >/dev/null 2>&1; do sleep 0.05; done; for n in 1 2 3 4; do timeout 2 wget -q -O - http://blog.web:5000/; done'
       const { id } = await driver.start({
         ...spec,
         name: 'blog.ask.1',
