@@ -36,6 +36,7 @@ import { Deployer } from './deployer.ts'
 import { Deploys } from './deploys.ts'
 import { effectiveDomains } from './domain-names.ts'
 import { LogArchive } from './log-archive.ts'
+import { Freezer } from './pipeline/freezer.ts'
 import { Monitor } from './pipeline/monitor.ts'
 import { Retirer } from './pipeline/retire.ts'
 import { RoutePublisher } from './pipeline/routes.ts'
@@ -94,20 +95,21 @@ export default definePlugin({
     const routes = new RoutePublisher(platform)
     const archive = new LogArchive(platform)
     const monitor = new Monitor(platform, routes)
-    const retirer = new Retirer(platform, archive)
+    const freezer = new Freezer(platform)
+    const retirer = new Retirer(platform, archive, freezer)
     const queue = new AppQueue()
     const open = queue.hold()
     const deploys = new Deploys(platform, queue)
     deploys.endInterrupted()
-    const floor = { platform, routes, monitor, retirer }
+    const floor = { platform, routes, monitor, retirer, freezer }
     const deployer = new Deployer(floor, queue, deploys)
     const lifecycle = createLifecycle(floor, queue, archive)
 
-    ctx.provide(Apps, createApps(platform, deploys, lifecycle))
+    ctx.provide(Apps, createApps(floor, queue, deploys, lifecycle))
     ctx.provide(AppConfig, createConfig(platform, queue, deployer))
     ctx.provide(Domains, createDomains(platform, routes))
     ctx.provide(Processes, createProcesses(floor, queue, deployer, deploys))
-    ctx.provide(Releases, createReleases(platform, deployer))
+    ctx.provide(Releases, createReleases(floor, deployer))
     ctx.provide(DeploysToken, deploys)
     ctx.provide(AppLogs, createLogs(platform, archive, monitor))
     ctx.provide(Builders, createBuilders(platform))
@@ -140,6 +142,7 @@ export default definePlugin({
     // After every plugin has started, since those that change how processes are started take part in this too.
     ctx.ready(async () => {
       monitor.start()
+      retirer.watchFreezer()
       background = (await reconcile(floor, queue, lifecycle, open)).background
     })
   },

@@ -55,6 +55,25 @@ export function checkPlan(
 }
 
 /**
+ * For a process that comes back from the freezer: it has passed its checks when it was started. Whether it answers
+ * and is ready now is asked once more, with nothing to wait for.
+ */
+export function wokenPlan(
+  app: AppRecord,
+  release: ReleaseRecord,
+  type: string,
+  options: { settings: Settings; hostHeader: string },
+): CheckPlan {
+  const plan = checkPlan(app, release, type, options)
+  const checks = plan.checks
+    .filter(
+      (check) => check.uptime === undefined && (check.type === 'readiness' || check.command === undefined),
+    )
+    .map((check) => ({ ...check, initialDelay: 0 }))
+  return { ...plan, checks, uptimeSec: 0 }
+}
+
+/**
  * Resolves when the process has passed all its checks.
  * @throws failed as soon as it exits, where a check has used up its attempts, or when the time is over
  */

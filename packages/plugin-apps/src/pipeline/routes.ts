@@ -100,7 +100,10 @@ export class RoutePublisher {
       workloads.some(
         ({ id, processType, status }) =>
           processType === 'web' &&
-          (status === 'restarting' || (status === 'running' && this.#notReady.has(id))),
+          (status === 'restarting' ||
+            // Paused by hand: it may go on at any moment.
+            status === 'frozen' ||
+            (status === 'running' && this.#notReady.has(id))),
       )
     await this.publish(name, routesFor(this.domains(app), targetsOf(ready), coming))
   }

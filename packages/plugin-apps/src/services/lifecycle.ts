@@ -78,7 +78,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
         if (app.domains) await routes.withdraw(name)
         try {
           if (app.current !== undefined) await routes.publish(newName, routesFor(domains, targetsOf(started)))
-          writeMove({ ...renamed, live }, name)
+          writeMove({ ...renamed, live, frozen: [] }, name)
         } catch (error) {
           await routes.withdraw(newName)
           await routes.restore(name)
@@ -92,7 +92,9 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
     }
     monitor.forget(name)
     monitor.watch(newName)
-    retirer.retire(newName, old, checkSettings(app, platform.settings).waitToRetire)
+    // Those in the freezer know the app by its old name as well.
+    const left = [...old, ...(await retirer.evicted(app))]
+    retirer.retire(newName, left, checkSettings(app, platform.settings).waitToRetire)
     await archive.rename(name, newName)
     announce(platform, 'app', 'rename', newName, { oldName: name })
     await platform.call(postAppRename, { oldApp: name, app: newName })

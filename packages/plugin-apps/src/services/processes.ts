@@ -87,7 +87,10 @@ export function createProcesses(
       const app = store.app(name)
       const workloads = await liveWorkloads(platform, app)
       const scale = app.current === undefined ? app.scale : scaleFor(app, currentOf(app).procfile)
-      const processes = workloads.map(reportOf).sort((a, b) => byName(a, b))
+      // What came back from the freezer was started as another release, and is this one now.
+      const processes = workloads
+        .map((workload) => ({ ...reportOf(workload), release: app.current ?? workload.releaseId }))
+        .sort((a, b) => byName(a, b))
       return {
         app: name,
         state: stateOf(app, workloads, deploys.runningOf(name) !== undefined),
@@ -158,10 +161,11 @@ export function createProcesses(
         const stopped = (record: AppRecord) => {
           record.stopped = true
           record.live = []
+          record.frozen = []
         }
         await routes.switch(name, [], () => store.changeApp(name, stopped))
         monitor.watch(name)
-        await retirer.endAll(name, old, stopDrainSec)
+        await retirer.endAll(name, [...old, ...(await retirer.evicted(app))], stopDrainSec)
         announce(platform, 'app', 'stop', name)
       })
     },

@@ -58,6 +58,7 @@ export class FakeScheduler implements Scheduler {
   /** Called before a process is stopped or removed. */
   beforeEnd: (workload: Workload) => void = () => {}
   readonly #events: FakeEvents
+  #starts = 0
 
   constructor(events: FakeEvents) {
     this.#events = events
@@ -162,6 +163,25 @@ export class FakeScheduler implements Scheduler {
     process.workload.status = 'running'
     await this.#run(process)
     return { ...process.workload }
+  }
+
+  async freeze(id: string): Promise<void> {
+    this.#fail('freeze')
+    const { workload } = this.#process(id)
+    if (workload.status !== 'frozen' && workload.status !== 'running')
+      throw conflict(`${workload.name} is ${workload.status}`)
+    this.beforeEnd(workload)
+    if (workload.status === 'running') this.journal.push(`freeze ${workload.processType}.${workload.index}`)
+    workload.status = 'frozen'
+  }
+
+  async thaw(id: string): Promise<Workload> {
+    this.#fail('thaw')
+    const { workload } = this.#process(id)
+    if (workload.status !== 'frozen' && workload.status !== 'running')
+      throw conflict(`${workload.name} is ${workload.status}`)
+    workload.status = 'running'
+    return structuredClone(workload)
   }
 
   async remove(id: string): Promise<void> {
@@ -284,6 +304,8 @@ export class FakeScheduler implements Scheduler {
 
   async #run(process: Process): Promise<void> {
     const { behaviour, workload, spec } = process
+    this.#starts += 1
+    workload.startedAt = new Date(Date.now() + this.#starts).toISOString()
     this.write(workload.id, `${workload.processType}.${workload.index} starts`)
     if (spec.port !== undefined) {
       const server = createServer((request, response) => {
