@@ -191,8 +191,8 @@ export type DeployStage =
 export interface DeployInfo {
   id: string
   app: string
-  /** `superseded`: a newer push took its place while it waited. */
-  status: 'waiting' | 'running' | 'succeeded' | 'failed' | 'superseded'
+  /** `superseded`: a newer push took its place while it waited; `cancelled`: somebody ended it. */
+  status: 'waiting' | 'running' | 'succeeded' | 'failed' | 'superseded' | 'cancelled'
   source: ReleaseInfo['source']
   gitRev?: string
   user?: string
@@ -209,15 +209,21 @@ export interface DeployLine {
   text: string
 }
 export interface Deploys {
-  /** Newest first. */
-  list(app: string, options?: { limit?: number }): Promise<DeployInfo[]>
+  /** Newest first; of every app where none is named. */
+  list(app?: string, options?: { limit?: number }): Promise<DeployInfo[]>
   inspect(id: string): Promise<DeployInfo>
   /** What was written so far, then live to the end where `follow` is set. */
   output(
     id: string,
     options?: { follow?: boolean; signal?: AbortSignal },
   ): AsyncIterable<DeployLine & { time: string }>
-  cancel(id: string): Promise<void>
+  /**
+   * Ends it where it waits or runs, and takes everything back that it did. `by` is told to whoever waits for it.
+   * @throws conflict where it has ended
+   */
+  cancel(id: string, by?: string): Promise<void>
+  /** Removes records and outputs of ended deploys, all but the newest `keep` (default: the setting). */
+  prune(app: string, keep?: number): Promise<{ removed: number }>
 }
 export const Deploys = defineService<Deploys>('deploys')
 

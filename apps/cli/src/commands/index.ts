@@ -2,6 +2,7 @@
 import type { CommandSpec } from '../command.ts'
 import { accessCommands } from './access.ts'
 import { appsCommands } from './apps.ts'
+import { buildsCommands } from './builds.ts'
 import { configCommands } from './config.ts'
 import { domainsCommands } from './domains.ts'
 import { localCommands } from './local.ts'
@@ -16,6 +17,7 @@ export const commandGroups: Array<{ title: string; commands: CommandSpec[] }> = 
   { title: 'Config:', commands: configCommands },
   { title: 'Domains:', commands: domainsCommands },
   { title: 'Processes and releases:', commands: psCommands },
+  { title: 'Builds and deploys:', commands: buildsCommands },
   { title: 'Logs and commands:', commands: streamCommands },
   { title: 'Builders and checks:', commands: settingsCommands },
   { title: 'Access:', commands: [...accessCommands, ...sshExecCommands] },
