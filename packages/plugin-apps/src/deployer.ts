@@ -288,8 +288,10 @@ export class Deployer {
       const result = await body(undo)
       await run.finish()
       return result
-    } catch (error) {
+    } catch (failure) {
       await undo.takeBack()
+      // Whoever ended it says why; what the stage says that was cut off is only that it was.
+      const error = signal.aborted && run.record.status === 'running' ? signal.reason : failure
       if (run.record.status === 'running') await run.fail(error)
       throw asProblem(error)
     } finally {
