@@ -93,8 +93,11 @@ export interface ProcessReport {
   status: Workload['status']
   startedAt: string
   exitCode?: number
+  /** By its restart policy, and for its liveness checks. */
   restarts: number
   address?: string
+  /** Why it gets no requests though it runs: the readiness check that it does not pass. */
+  notReady?: string
 }
 export type OnLine = (line: DeployLine) => void
 

@@ -37,6 +37,7 @@ import { Deploys } from './deploys.ts'
 import { effectiveDomains } from './domain-names.ts'
 import { LogArchive } from './log-archive.ts'
 import { Freezer } from './pipeline/freezer.ts'
+import { HealthWatch } from './pipeline/health.ts'
 import { Monitor } from './pipeline/monitor.ts'
 import { Retirer } from './pipeline/retire.ts'
 import { RoutePublisher } from './pipeline/routes.ts'
@@ -95,6 +96,7 @@ export default definePlugin({
     const routes = new RoutePublisher(platform)
     const archive = new LogArchive(platform)
     const monitor = new Monitor(platform, routes)
+    const health = new HealthWatch(platform, routes, monitor)
     const freezer = new Freezer(platform)
     const retirer = new Retirer(platform, archive, freezer)
     const queue = new AppQueue()
@@ -108,7 +110,7 @@ export default definePlugin({
     ctx.provide(Apps, createApps(floor, queue, deploys, lifecycle))
     ctx.provide(AppConfig, createConfig(platform, queue, deployer))
     ctx.provide(Domains, createDomains(platform, routes))
-    ctx.provide(Processes, createProcesses(floor, queue, deployer, deploys))
+    ctx.provide(Processes, createProcesses(floor, queue, deployer, deploys, health))
     ctx.provide(Releases, createReleases(floor, deployer))
     ctx.provide(DeploysToken, deploys)
     ctx.provide(AppLogs, createLogs(platform, archive, monitor))
@@ -137,11 +139,12 @@ export default definePlugin({
     let background: Promise<void> = Promise.resolve()
     ctx.defer(async () => {
       await queue.close(failed('The daemon is stopping', { hint: 'Push again when it is back.' }))
-      await Promise.all([retirer.idle(), monitor.stopped(), background])
+      await Promise.all([retirer.idle(), monitor.stopped(), health.stopped(), background])
     })
     // After every plugin has started, since those that change how processes are started take part in this too.
     ctx.ready(async () => {
       monitor.start()
+      health.start()
       retirer.watchFreezer()
       background = (await reconcile(floor, queue, lifecycle, open)).background
     })

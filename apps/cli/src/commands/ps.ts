@@ -24,13 +24,18 @@ export const psCommands: CommandSpec[] = [
           ['Process', 'Status', 'Release', 'Started', 'Restarts', 'Address'],
           report.processes.map((p) => [
             p.name,
-            p.exitCode === undefined ? p.status : `${p.status} (${p.exitCode})`,
+            p.exitCode === undefined
+              ? p.status + (p.notReady === undefined ? '' : ' (not ready)')
+              : `${p.status} (${p.exitCode})`,
             p.release,
             ago(p.startedAt),
             p.restarts,
             p.address,
           ]),
         )
+        for (const { name, notReady } of report.processes)
+          if (notReady !== undefined)
+            call.out.line(`       ${name} gets no requests: it does not pass ${notReady}`)
       })
     },
   },

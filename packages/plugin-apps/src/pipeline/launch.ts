@@ -181,6 +181,7 @@ async function checkProcess(platform: Platform, request: Launch, workload: Workl
   try {
     if (app.checks.enabled) {
       const plan = checkPlan(app, release, workload.processType, { settings, hostHeader })
+      plan.onWarning = (text) => output.error(text)
       if (returns) plan.uptimeSec = Math.min(plan.uptimeSec, returnUptimeSec)
       await awaitReady(scheduler, workload, plan, signal)
     }

@@ -6,7 +6,7 @@
 import { corePostDeploy, type DeployOutput, type DeployStage, failed, type Workload } from '@kernel/contracts'
 import type { Platform } from '../platform.ts'
 import type { AppRecord, FrozenRelease, LiveProcess, ReleaseRecord } from '../store/records.ts'
-import { checkSettings, processName } from './check.ts'
+import { checkSettings, hostHeaderOf, processName } from './check.ts'
 import type { Freezer } from './freezer.ts'
 import { discard, type Launch, launch, type Slot } from './launch.ts'
 import type { Monitor } from './monitor.ts'
@@ -93,7 +93,7 @@ async function exchange(
   const kept = (await liveWorkloads(platform, { ...app, live: keep })).filter(
     ({ status }) => status === 'running',
   )
-  const hostHeader = routes.domains(app).find((domain) => !domain.startsWith('*')) ?? app.name
+  const hostHeader = hostHeaderOf(routes.domains(app), app.name)
   const started = await arrive({ app, release, hostHeader, output, signal, stage, returns })
   const live: LiveProcess[] = [
     ...keep,

@@ -12,6 +12,7 @@ import { type Deployer, same } from '../deployer.ts'
 import type { Deploys } from '../deploys.ts'
 import { processTypePattern } from '../names.ts'
 import { processName } from '../pipeline/check.ts'
+import type { HealthWatch } from '../pipeline/health.ts'
 import { type Slot, slotsOf } from '../pipeline/launch.ts'
 import { createOutput } from '../pipeline/output.ts'
 import { scaleFor } from '../pipeline/release.ts'
@@ -34,6 +35,7 @@ export function createProcesses(
   queue: AppQueue,
   deployer: Deployer,
   deploys: Deploys,
+  health: HealthWatch,
 ): Processes {
   const { platform, routes, retirer, monitor } = floor
   const { store } = platform
@@ -89,7 +91,16 @@ export function createProcesses(
       const scale = app.current === undefined ? app.scale : scaleFor(app, currentOf(app).procfile)
       // What came back from the freezer was started as another release, and is this one now.
       const processes = workloads
-        .map((workload) => ({ ...reportOf(workload), release: app.current ?? workload.releaseId }))
+        .map((workload) => {
+          const unhealthy = app.live.find(({ id }) => id === workload.id)?.unhealthy ?? 0
+          const notReady = health.notReady(workload.id)
+          return {
+            ...reportOf(workload),
+            restarts: workload.restartCount + unhealthy,
+            release: app.current ?? workload.releaseId,
+            ...(notReady !== undefined && { notReady }),
+          }
+        })
         .sort((a, b) => byName(a, b))
       return {
         app: name,

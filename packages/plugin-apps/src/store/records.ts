@@ -9,6 +9,8 @@ export interface LiveProcess {
   type: string
   /** From 1. */
   index: number
+  /** How often it was started again since it failed its liveness check. */
+  unhealthy?: number
 }
 
 /** A release that served and stands still since. */

@@ -93,6 +93,7 @@ const processReport = mirrors<ProcessReport>()(
     exitCode: z.int().optional(),
     restarts: z.int(),
     address: z.string().optional(),
+    notReady: z.string().optional(),
   }),
 )
 
