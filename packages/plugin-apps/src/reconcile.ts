@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describeError } from '@kernel/kernel'
 import { removeTree } from '@kernel/state'
 import { pruneReleases, removeUnusedArtifact } from './artifacts.ts'
-import { ignoreMissing } from './failure.ts'
+import { ignoreMissing, orGone } from './failure.ts'
 import { buildDirPrefix } from './pipeline/build.ts'
 import { heldIds } from './pipeline/freezer.ts'
 import { discard, workloadSpec } from './pipeline/launch.ts'
@@ -165,7 +165,7 @@ async function reviveOne(
   process: LiveProcess,
 ): Promise<LiveProcess> {
   const { scheduler, store } = platform
-  const found = await scheduler.inspect(process.id).catch(() => undefined)
+  const found = await scheduler.inspect(process.id).catch(orGone)
   if (found !== undefined && found.status !== 'exited') return process
   if (found !== undefined) {
     const again = await scheduler.restart(process.id).catch(() => undefined)

@@ -134,17 +134,19 @@ export class Monitor {
       (async () => {
         while (state.again && !this.#platform.signal.aborted) {
           state.again = false
-          await this.#settle(name)
+          await this.#settle(name).catch(async (error) => {
+            const { signal, log } = this.#platform
+            if (signal.aborted) return
+            // Routes that lead to what is gone are worse than a late look.
+            state.again = true
+            log.warn(`The routes of ${name} could not be refreshed`, { app: name, error })
+            await sleep(restartPollMs, undefined, { signal }).catch(() => {})
+          })
         }
-      })()
-        .catch((error) => {
-          if (!this.#platform.signal.aborted)
-            this.#platform.log.warn(`The routes of ${name} could not be refreshed`, { app: name, error })
-        })
-        .finally(() => {
-          this.#looking.delete(name)
-          if (state.again && !this.#platform.signal.aborted) this.#look(name)
-        }),
+      })().finally(() => {
+        this.#looking.delete(name)
+        if (state.again && !this.#platform.signal.aborted) this.#look(name)
+      }),
     )
   }
 

@@ -4,6 +4,7 @@
  * live processes of any record.
  * @module
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { schedulerRegisterRetired, type Workload } from '@kernel/contracts'
 import { KeyedMutex } from '@kernel/state'
 import { ignoreMissing } from '../failure.ts'
@@ -15,6 +16,9 @@ import { liveWorkloads } from './routes.ts'
 
 /** Seconds between SIGTERM and SIGKILL where the daemon itself is stopping. */
 const hurriedTimeoutSec = 3
+
+/** Milliseconds before each further try to end a process. */
+const retryPausesMs = [100, 1_000, 5_000]
 
 export class Retirer {
   readonly #platform: Platform
@@ -32,14 +36,21 @@ export class Retirer {
   /**
    * Gives the live processes their names and retires `old`; returns at once. Those that the record keeps in the
    * freezer are frozen when their requests have ended, the others end.
+   * @param before the record before the switch: what was in the freezer then, and is not now, ends as well
    * @param afterwards called when the last is gone
    */
-  retire(app: string, old: Workload[], waitSec: number, afterwards: () => unknown = () => {}): void {
+  retire(
+    app: string,
+    old: Workload[],
+    before: AppRecord,
+    waitSec: number,
+    afterwards: () => unknown = () => {},
+  ): void {
     const work = (async () => {
       await this.#settleNames(app, old).catch((error) =>
         this.#platform.log.warn(`The processes of ${app} could not be named`, { app, error }),
       )
-      await this.endAll(app, old, waitSec)
+      await this.endAll(app, [...old, ...(await this.#insist(() => this.evicted(before)))], waitSec)
       await afterwards()
     })().catch((error) => {
       if (!this.#platform.signal.aborted)
@@ -143,11 +154,23 @@ export class Retirer {
   async #end(app: string, workload: Workload): Promise<void> {
     const { scheduler, settings, signal, log } = this.#platform
     const timeoutSec = signal.aborted ? hurriedTimeoutSec : settings.stopTimeoutSec
-    await scheduler.stop(workload.id, { timeoutSec }).catch(ignoreMissing)
+    await this.#insist(() => scheduler.stop(workload.id, { timeoutSec }).catch(ignoreMissing))
     await this.#archive.keep(this.#platform, app, workload).catch((error) => {
       log.debug('The log of a retired process is not kept', { app, workload: workload.id, error })
     })
-    await scheduler.remove(workload.id).catch(ignoreMissing)
+    await this.#insist(() => scheduler.remove(workload.id).catch(ignoreMissing))
+  }
+
+  /** An old worker that is not ended would go on doing the new one's work; so it is tried more than once. */
+  async #insist<T>(attempt: () => Promise<T>): Promise<T> {
+    const { signal } = this.#platform
+    for (const pauseMs of signal.aborted ? [] : retryPausesMs)
+      try {
+        return await attempt()
+      } catch {
+        await sleep(pauseMs, undefined, { signal }).catch(() => {})
+      }
+    return attempt()
   }
 
   /** `app.web.1` for those that serve; those before them are told apart by their id. */

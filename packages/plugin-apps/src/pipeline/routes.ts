@@ -2,6 +2,7 @@
 import type { Route, Target, Workload } from '@kernel/contracts'
 import { KeyedMutex } from '@kernel/state'
 import { effectiveDomains } from '../domain-names.ts'
+import { orGone } from '../failure.ts'
 import type { Platform } from '../platform.ts'
 import { processTypes } from '../source/procfile.ts'
 import type { AppRecord } from '../store/records.ts'
@@ -142,7 +143,7 @@ export class RoutePublisher {
 
 /** The live processes as the scheduler sees them; those that are gone are left out. */
 export async function liveWorkloads({ scheduler }: Platform, app: AppRecord): Promise<Workload[]> {
-  const found = await Promise.all(app.live.map(({ id }) => scheduler.inspect(id).catch(() => undefined)))
+  const found = await Promise.all(app.live.map(({ id }) => scheduler.inspect(id).catch(orGone)))
   return found.filter((workload) => workload !== undefined)
 }
 

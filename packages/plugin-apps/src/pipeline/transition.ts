@@ -61,9 +61,7 @@ export async function transition(floor: Floor, change: Transition): Promise<void
         }),
       )
     } catch (error) {
-      if (!(error instanceof NotWoken)) throw error
-      await floor.retirer.evict(app.name, ({ release }) => release === thaw.frozen.release)
-      if (thaw.only) throw error
+      if (!(error instanceof NotWoken) || thaw.only) throw error
       signal.throwIfAborted()
       output.error(`${error.message}; it is started anew`)
     }
@@ -71,6 +69,8 @@ export async function transition(floor: Floor, change: Transition): Promise<void
   await exchange(floor, change, {
     arrive: (request) => launch(floor.platform, { ...request, slots: change.start, suffix: change.suffix }),
     takeBack: (started) => discard(floor.platform, started),
+    // What did not come back has no use any more.
+    ...(thaw && { thawed: thaw.frozen.release }),
   })
 }
 
@@ -115,11 +115,9 @@ async function exchange(
     throw error
   }
   monitor.watch(app.name)
-  const evicted = await retirer.evicted(before)
   const begun = performance.now()
-  retirer.retire(app.name, [...old, ...evicted], checkSettings(app, platform.settings).waitToRetire, () =>
-    change.retired?.(performance.now() - begun),
-  )
+  const { waitToRetire } = checkSettings(app, platform.settings)
+  retirer.retire(app.name, old, before, waitToRetire, () => change.retired?.(performance.now() - begun))
 }
 
 /** A process can die between its check and the switch; then it is no target. */

@@ -7,6 +7,8 @@ import { awaitReady, processName, wokenPlan } from './check.ts'
 import type { Freezer } from './freezer.ts'
 import { type Launch, tellCounts } from './launch.ts'
 
+type Request = Omit<Launch, 'slots' | 'suffix'>
+
 /** The processes do not come back as they were; the release has to be started anew. */
 export class NotWoken extends Problem {
   constructor(release: string, cause: unknown) {
@@ -20,29 +22,22 @@ export class NotWoken extends Problem {
 
 /**
  * Thaws the processes side by side and sees that each answers; within the freezer's turn of the app.
- * @throws NotWoken, or the reason of the signal, when all stand still again
+ * @throws NotWoken; the reason of the signal; what a hook refuses with; each when all stand still again
  */
 export async function wake(
   platform: Platform,
   freezer: Freezer,
-  request: Omit<Launch, 'slots' | 'suffix'>,
+  request: Request,
   frozen: FrozenRelease,
 ): Promise<Workload[]> {
-  const { app, release, output, signal, hostHeader, stage } = request
-  const { scheduler, settings, call } = platform
+  const { app, release, output, stage } = request
   try {
-    const woken = await stage('start', async () => {
-      await freezer.inspect(frozen)
-      return Promise.all(frozen.processes.map(({ id }) => scheduler.thaw?.(id) as Promise<Workload>))
-    })
+    const woken = await stage('start', () => thaw(platform, freezer, request, frozen))
     await stage('check', () =>
       Promise.all(
         woken.map(async (workload) => {
-          if (app.checks.enabled) {
-            const plan = wokenPlan(app, release, workload.processType, { settings, hostHeader })
-            await awaitReady(scheduler, workload, plan, signal)
-          }
-          await call(checkDeploy, { app: app.name, releaseId: release.id, output, workload })
+          await answers(platform, request, frozen, workload)
+          await platform.call(checkDeploy, { app: app.name, releaseId: release.id, output, workload })
           output.detail(`${processName(workload)} is ready`)
         }),
       ),
@@ -51,6 +46,36 @@ export async function wake(
     return woken
   } catch (error) {
     await layBack(platform, frozen)
+    throw error
+  }
+}
+
+async function thaw(
+  { scheduler }: Platform,
+  freezer: Freezer,
+  { signal }: Request,
+  frozen: FrozenRelease,
+): Promise<Workload[]> {
+  signal.throwIfAborted()
+  try {
+    await freezer.inspect(frozen)
+    return await Promise.all(frozen.processes.map(({ id }) => scheduler.thaw?.(id) as Promise<Workload>))
+  } catch (error) {
+    throw new NotWoken(frozen.release, error)
+  }
+}
+
+async function answers(
+  { scheduler, settings }: Platform,
+  { app, release, signal, hostHeader }: Request,
+  frozen: FrozenRelease,
+  workload: Workload,
+): Promise<void> {
+  if (!app.checks.enabled) return
+  const plan = wokenPlan(app, release, workload.processType, { settings, hostHeader })
+  try {
+    await awaitReady(scheduler, workload, plan, signal)
+  } catch (error) {
     signal.throwIfAborted()
     throw new NotWoken(frozen.release, error)
   }

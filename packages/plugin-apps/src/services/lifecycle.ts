@@ -93,8 +93,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
     monitor.forget(name)
     monitor.watch(newName)
     // Those in the freezer know the app by its old name as well.
-    const left = [...old, ...(await retirer.evicted(app))]
-    retirer.retire(newName, left, checkSettings(app, platform.settings).waitToRetire)
+    retirer.retire(newName, old, app, checkSettings(app, platform.settings).waitToRetire)
     await archive.rename(name, newName)
     announce(platform, 'app', 'rename', newName, { oldName: name })
     await platform.call(postAppRename, { oldApp: name, app: newName })

@@ -18,7 +18,7 @@ import { createOutput } from '../pipeline/output.ts'
 import { scaleFor } from '../pipeline/release.ts'
 import { liveWorkloads } from '../pipeline/routes.ts'
 import { type Floor, transition } from '../pipeline/transition.ts'
-import { announce } from '../platform.ts'
+import { announce, callAfterwards } from '../platform.ts'
 import type { AppQueue, Work } from '../queue.ts'
 import { processTypes } from '../source/procfile.ts'
 import type { AppRecord, LiveProcess, ReleaseRecord } from '../store/records.ts'
@@ -137,7 +137,8 @@ export function createProcesses(
           await replace({ ...app, scale }, { start, keep, commit: write }, signal, onLine)
         }
         announce(platform, 'app', 'scale', name, { scale: countsText(scale) })
-        await platform.call(postScaleUpdate, { app: name, scale })
+        const call = () => platform.call(postScaleUpdate, { app: name, scale })
+        await callAfterwards(platform, call, `${name} is scaled`, onLine)
         return release ? scaleFor({ ...app, scale }, release.procfile) : scale
       })
     },
