@@ -206,11 +206,13 @@ export class HealthWatch {
     this.#routes.markNotReady(id, 'liveness')
     try {
       await this.#publish(patient)
+      const before = (await scheduler.inspect(id)).restartCount
       await scheduler.stop(id, { timeoutSec: settings.stopTimeoutSec }).catch(ignoreMissing)
       if (!isLive()) return false
       const workload = await scheduler.restart(id)
       store.changeApp(app, (record) => {
-        for (const one of record.live) if (one.id === id) one.unhealthy = (one.unhealthy ?? 0) + 1
+        const forgotten = Math.max(0, before - workload.restartCount)
+        for (const one of record.live) if (one.id === id) one.restarts = (one.restarts ?? 0) + 1 + forgotten
       })
       this.#monitor.expect(app, workload)
       return true

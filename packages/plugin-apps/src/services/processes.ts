@@ -92,11 +92,11 @@ export function createProcesses(
       // What came back from the freezer was started as another release, and is this one now.
       const processes = workloads
         .map((workload) => {
-          const unhealthy = app.live.find(({ id }) => id === workload.id)?.unhealthy ?? 0
+          const restarts = app.live.find(({ id }) => id === workload.id)?.restarts ?? 0
           const notReady = health.notReady(workload.id)
           return {
             ...reportOf(workload),
-            restarts: workload.restartCount + unhealthy,
+            restarts: workload.restartCount + restarts,
             release: app.current ?? workload.releaseId,
             ...(notReady !== undefined && { notReady }),
           }

@@ -9,8 +9,8 @@ export interface LiveProcess {
   type: string
   /** From 1. */
   index: number
-  /** How often it was started again since it failed its liveness check. */
-  unhealthy?: number
+  /** How often it was started again for its liveness checks, with the restarts that the scheduler forgot by that. */
+  restarts?: number
 }
 
 /** A release that served and stands still since. */
