@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { openDatabase } from '@kernel/state'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Fault } from './testing/fault.ts'
 import { newWorld, type Running, snapshot, startPlugin, tree, until, type World } from './testing/harness.ts'
@@ -127,6 +129,28 @@ describe('whatever call to the world fails, all is as before or all is done:', (
     }
     expect(struck.length).toBeGreaterThan(2)
     expect(refused).toBeGreaterThan(0)
+  })
+})
+
+describe('records that can not be written leave all as it was:', () => {
+  it.each(Object.entries(operations))('%s', async (name, { run }) => {
+    const { world, plugin } = await prepare()
+    const before = await snapshot(world, plugin, 'hello')
+    // What a switch writes first: of a release its own record, of the others the app's.
+    const table = name === 'ps:restart' || name === 'domains:add' ? 'apps' : 'releases'
+    const db = openDatabase(join(world.dataDir, 'db', 'apps.db'))
+    const tables = world.router.tables.length
+    db.exec(
+      `CREATE TRIGGER full BEFORE INSERT ON collection_${table} BEGIN SELECT RAISE(ABORT, 'no space left'); END`,
+    )
+    await expect(run(plugin)).rejects.toThrow('no space left')
+    db.exec('DROP TRIGGER full')
+    db.close()
+    // The routes were switched, and switched back.
+    if (name !== 'domains:add') expect(world.router.tables.length).toBeGreaterThan(tables)
+    expect(await snapshot(world, plugin, 'hello')).toEqual(before)
+    await run(plugin)
+    await plugin.stop()
   })
 })
 
