@@ -92,8 +92,8 @@ export class Freezer {
     const { events, signal, store } = this.#platform
     for await (const { Action, Actor } of events.subscribe({ signal })) {
       if (Action !== 'die') continue
-      for (const { name, frozen = [] } of store.listApps())
-        for (const { release, processes } of frozen)
+      for (const { name, frozen = [], destroying } of store.listApps())
+        for (const { release, processes } of destroying ? [] : frozen)
           if (processes.some(({ id }) => id === Actor.ID)) await onLost(name, release)
     }
   }

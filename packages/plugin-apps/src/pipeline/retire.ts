@@ -84,8 +84,12 @@ export class Retirer {
 
   /** Takes releases out of the freezer, and ends what stood there; resolves when all are gone. */
   async evict(app: string, which: (frozen: FrozenRelease) => boolean): Promise<void> {
-    const before = this.#platform.store.findApp(app)
-    this.#freezer.forget(app, which)
+    // Not while one of them comes back: what is live by then is not ended.
+    const before = await this.#freezer.exclusively(app, async () => {
+      const record = this.#platform.store.findApp(app)
+      this.#freezer.forget(app, which)
+      return record
+    })
     if (before) await this.endAll(app, await this.evicted(before), 0)
   }
 
