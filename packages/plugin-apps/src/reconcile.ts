@@ -57,6 +57,7 @@ export async function reconcile(
       name,
       missing.some(({ type }) => type === 'web'),
     )
+    for (const { id, unready } of app.live) if (unready !== undefined) routes.markNotReady(id, 'readiness')
     await routes
       .refresh(name)
       .catch((error) => log.error(`The routes of ${name} could not be published`, { app: name, error }))

@@ -112,8 +112,20 @@ describe('a readiness check', () => {
     await plugin.stop()
     plugin = await startPlugin(world, { config })
     await routed('up', 1)
-    world.scheduler.setBehaviour((await web()).id, 'status:503')
+    const { id } = await web()
+    world.scheduler.setBehaviour(id, 'status:503')
     await routed('hold', 0)
+    await plugin.stop()
+    world.router.forgetAll()
+    const tables = world.router.tables.length
+    plugin = await startPlugin(world, { config })
+    // It is not routed to until it passes, however often the daemon is started.
+    expect((await report())?.notReady).toContain('GET /ready answered 503')
+    world.scheduler.setBehaviour(id, 'ok')
+    await routed('up', 1)
+    const states = world.router.tables.slice(tables).flatMap((table) => table.map(({ state }) => state))
+    expect(states).toEqual(['hold', 'up'])
+    expect((await report())?.notReady).toBeUndefined()
   })
 
   it('rests while checks are switched off, and while the process stands in the freezer', async () => {

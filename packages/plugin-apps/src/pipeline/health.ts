@@ -89,6 +89,9 @@ export class HealthWatch {
         pauseMs: 0,
       }
       this.#patients.set(process.id, patient)
+      if (process.unready !== undefined)
+        for (const check of checks)
+          if (check.type === 'readiness') patient.unready.set(check, process.unready)
       for (const check of checks) this.#track(this.#look(patient, check))
     }
   }
@@ -161,6 +164,7 @@ export class HealthWatch {
       return
     }
     if (!patient.unready.delete(check) || patient.unready.size > 0) return
+    this.#note(patient, undefined)
     this.#routes.markReady(patient.process.id, 'readiness')
     this.#tell(patient, 'ready')
     await this.#publish(patient)
@@ -183,10 +187,21 @@ export class HealthWatch {
     }
     if (check.type === 'liveness') return this.#startAgain(patient, what)
     patient.unready.set(check, what)
+    this.#note(patient, what)
     this.#routes.markNotReady(patient.process.id, 'readiness')
     this.#tell(patient, 'unready', what)
     await this.#publish(patient)
     return false
+  }
+
+  #note({ app, process }: Patient, unready: string | undefined): void {
+    this.#platform.store.changeApp(app, (record) => {
+      for (const one of record.live)
+        if (one.id === process.id) {
+          if (unready === undefined) delete one.unready
+          else one.unready = unready
+        }
+    })
   }
 
   async #call({ process }: Patient, check: Healthcheck, reason: string): Promise<void> {

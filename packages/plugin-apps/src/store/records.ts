@@ -11,6 +11,8 @@ export interface LiveProcess {
   index: number
   /** How often it was started again for its liveness checks, with the restarts that the scheduler forgot by that. */
   restarts?: number
+  /** Why it gets no requests: the readiness check that it does not pass. A new daemon goes on from there. */
+  unready?: string
 }
 
 /** A release that served and stands still since. */

@@ -23,10 +23,13 @@ export interface Cgroup {
   setFrozen(frozen: boolean): Promise<boolean>
 }
 
-/** @param path as in the OCI configuration: `/parent/id` */
-export function cgroupOf(kind: HostFacts['cgroup'], path: string): Cgroup {
+/**
+ * @param path as in the OCI configuration: `/parent/id`
+ * @param root where the trees are mounted
+ */
+export function cgroupOf(kind: HostFacts['cgroup'], path: string, root = ROOT): Cgroup {
   const unified = kind === 'v2'
-  const dirOf = (controller: string) => join(ROOT, unified ? '' : controller, path)
+  const dirOf = (controller: string) => join(root, unified ? '' : controller, path)
   const read = (controller: string, file: string) => {
     try {
       return fs.readFileSync(join(dirOf(controller), file), 'utf8')
