@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const bin = fileURLToPath(new URL('../../apps/cli/bin/kernel.mjs', import.meta.url))
+export const kernelBin = fileURLToPath(new URL('../../apps/cli/bin/kernel.mjs', import.meta.url))
 
 export interface BenchDaemon {
   dir: string
@@ -34,7 +34,7 @@ export async function startKernel(): Promise<BenchDaemon> {
   const daemon = spawn(
     process.execPath,
     [
-      bin,
+      kernelBin,
       'daemon',
       '--data-dir',
       join(dir, 'data'),
@@ -55,7 +55,7 @@ export async function startKernel(): Promise<BenchDaemon> {
     ended = true
   })
   const kernel = (...args: string[]) => {
-    const done = spawnSync(process.execPath, [bin, ...args], {
+    const done = spawnSync(process.execPath, [kernelBin, ...args], {
       encoding: 'utf8',
       env: { ...process.env, KERNEL_HOST: host },
     })

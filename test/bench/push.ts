@@ -2,17 +2,14 @@
  * A warm push of the changed hello app: from `git push` to the new content served, and what each stage took.
  * Bar: under 3 s, median of 5.
  */
-import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
 import { request } from 'node:http'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { startKernel } from './kernel-daemon.ts'
+import { createPusher } from './pusher.ts'
 import { median, spread } from './statistics.ts'
 
 const rounds = Number(process.argv[2] ?? 5)
-const example = fileURLToPath(new URL('../../examples/hello-node', import.meta.url))
 
 interface Deploy {
   spans: Array<{ stage: string; ms: number }>
@@ -21,32 +18,12 @@ interface Deploy {
 export async function benchPush(): Promise<void> {
   const ours = await startKernel()
   try {
-    const key = join(ours.dir, 'key')
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key])
-    ours.kernel('ssh-keys:add', 'bench', `${key}.pub`)
-    const source = join(ours.dir, 'hello')
-    mkdirSync(source)
-    cpSync(example, source, { recursive: true })
-    const env = {
-      ...process.env,
-      GIT_SSH_COMMAND: `ssh -F none -i ${key} -o IdentitiesOnly=yes -o UserKnownHostsFile=${ours.dir}/known -o StrictHostKeyChecking=accept-new -o LogLevel=ERROR`,
-    }
-    const git = (...args: string[]) =>
-      execFileSync('git', args, { cwd: source, env, stdio: ['ignore', 'ignore', 'ignore'] })
-    git('init', '-q', '-b', 'main')
-    const remote = `ssh://kernel@127.0.0.1:${ours.ssh}/hello`
-    const original = readFileSync(join(source, 'server.js'), 'utf8')
-
+    const { source, env, remote, commit } = createPusher(ours, 'hello')
     const samples: number[] = []
     const spans: Deploy['spans'][] = []
     for (let round = -1; round < rounds; round++) {
       const mark = `round ${round} of ${Date.now()}`
-      writeFileSync(
-        join(source, 'server.js'),
-        original.replace('<title>hello</title>', `<title>${mark}</title>`),
-      )
-      git('add', '-A')
-      git('-c', 'user.name=bench', '-c', 'user.email=bench@localhost', 'commit', '-q', '-m', mark)
+      commit(mark)
       const begun = performance.now()
       const push = spawn('git', ['push', '-q', remote, 'main'], { cwd: source, env, stdio: 'ignore' })
       const pushed = new Promise<number | null>((resolve) => push.once('close', resolve))

@@ -5,6 +5,7 @@
  */
 import { defineService } from '@kernel/kernel'
 import type { ContainerExit, OutputChunk, ProcessStream } from './containers.ts'
+import type { Workload } from './scheduler.ts'
 
 export type AppState = 'created' | 'deploying' | 'running' | 'stopped' | 'crashed'
 
@@ -27,6 +28,10 @@ export interface AppSummary {
 export interface AppReport extends AppSummary {
   builder: { selected?: string; detected?: string; base?: string }
   deployBranch: string
+  /** How many releases are kept in the freezer after they have served; 0: none. */
+  keepFrozen: number
+  /** Releases that are in it now, newest first. */
+  frozen: string[]
   gitRev?: string
   domains: string[]
   scale: Record<string, number>
@@ -43,7 +48,7 @@ export interface Apps {
   /** Stops and removes all: processes, releases, artifacts, repository, domains, config. */
   destroy(app: string): Promise<void>
   rename(app: string, newName: string): Promise<void>
-  /** Keys: `deploy-branch`; empty value clears. */
+  /** Keys: `deploy-branch`, `keep-frozen`; empty value clears. @throws invalid */
   set(app: string, key: string, value: string): Promise<void>
   lock(app: string): Promise<void>
   unlock(app: string): Promise<void>
@@ -85,11 +90,14 @@ export interface ProcessReport {
   index: number
   workloadId: string
   release: string
-  status: 'running' | 'restarting' | 'exited'
+  status: Workload['status']
   startedAt: string
   exitCode?: number
+  /** By its restart policy, and for its liveness checks. */
   restarts: number
   address?: string
+  /** Why it gets no requests though it runs: the readiness check that it does not pass. */
+  notReady?: string
 }
 export type OnLine = (line: DeployLine) => void
 
@@ -158,13 +166,19 @@ export interface ReleaseInfo {
   current: boolean
   /** Set where the artifact is gone, so that no rollback leads here. */
   pruned?: boolean
+  /** Set where its processes stand in the freezer: a rollback thaws them. */
+  frozen?: boolean
 }
 export interface Releases {
   /** Newest first. */
   list(app: string): Promise<ReleaseInfo[]>
   inspect(app: string, id: string): Promise<ReleaseInfo>
-  /** To the release before the current one, or to `id`: same artifact, its config and Procfile, no build. Makes a new release. */
-  rollback(app: string, id?: string, onLine?: OnLine): Promise<ReleaseInfo>
+  /**
+   * To the release before the current one, or to `id` (`v3` or `3`): same artifact, its config, Procfile and scale,
+   * no build. Makes a new release. `frozen` insists on the processes in the freezer (true) or starts new ones
+   * (false); where nothing is said, they are used where there are any. @throws conflict where none are there
+   */
+  rollback(app: string, id?: string, options?: { frozen?: boolean }, onLine?: OnLine): Promise<ReleaseInfo>
 }
 export const Releases = defineService<Releases>('releases')
 
@@ -180,8 +194,8 @@ export type DeployStage =
 export interface DeployInfo {
   id: string
   app: string
-  /** `superseded`: a newer push took its place while it waited. */
-  status: 'waiting' | 'running' | 'succeeded' | 'failed' | 'superseded'
+  /** `superseded`: a newer push took its place while it waited; `cancelled`: somebody ended it. */
+  status: 'waiting' | 'running' | 'succeeded' | 'failed' | 'superseded' | 'cancelled'
   source: ReleaseInfo['source']
   gitRev?: string
   user?: string
@@ -198,15 +212,21 @@ export interface DeployLine {
   text: string
 }
 export interface Deploys {
-  /** Newest first. */
-  list(app: string, options?: { limit?: number }): Promise<DeployInfo[]>
+  /** Newest first; of every app where none is named. */
+  list(app?: string, options?: { limit?: number }): Promise<DeployInfo[]>
   inspect(id: string): Promise<DeployInfo>
   /** What was written so far, then live to the end where `follow` is set. */
   output(
     id: string,
     options?: { follow?: boolean; signal?: AbortSignal },
   ): AsyncIterable<DeployLine & { time: string }>
-  cancel(id: string): Promise<void>
+  /**
+   * Ends it where it waits or runs, and takes everything back that it did. `by` is told to whoever waits for it.
+   * @throws conflict where it has ended
+   */
+  cancel(id: string, by?: string): Promise<void>
+  /** Removes records and outputs of ended deploys, all but the newest `keep` (default: the setting). */
+  prune(app: string, keep?: number): Promise<{ removed: number }>
 }
 export const Deploys = defineService<Deploys>('deploys')
 

@@ -84,7 +84,8 @@ export interface Workload {
   processType: string
   index: number
   artifact: string
-  status: 'running' | 'restarting' | 'exited'
+  /** `frozen`: it stands still, with its memory, until `thaw`. */
+  status: 'running' | 'restarting' | 'exited' | 'frozen'
   exitCode?: number
   oomKilled?: boolean
   restartCount: number
@@ -116,6 +117,13 @@ export interface Scheduler {
   stop(id: string, options?: { signal?: string; timeoutSec?: number }): Promise<void>
   /** Starts again what was stopped, same environment. */
   restart(id: string): Promise<Workload>
+  /**
+   * Stops every process of a workload where it stands; nothing is lost but time. It can be stopped and removed
+   * as it is. Again is fine. A driver has both of `freeze` and `thaw`, or neither. @throws conflict where it does not run
+   */
+  freeze?(id: string): Promise<void>
+  /** Lets it go on; fine where it runs. @throws conflict where it has ended */
+  thaw?(id: string): Promise<Workload>
   remove(id: string): Promise<void>
   wait(id: string, signal?: AbortSignal): Promise<ContainerExit>
   logs(id: string, options: LogOptions): Promise<AsyncIterable<LogEntry>>

@@ -26,13 +26,14 @@ export async function removeUnusedArtifact(
 }
 
 /**
- * Keeps the current release and the newest `keepReleases` beside it; the artifacts of older ones go, with the
+ * Keeps the current release, those in the freezer, and the newest `keepReleases` beside them; the artifacts of older ones go, with the
  * values of their config. What can't be removed now is tried again after the next deploy.
  */
 export async function pruneReleases(platform: Platform, name: string): Promise<void> {
   const { store, settings, log } = platform
-  const current = store.findApp(name)?.current
-  const others = store.listReleases(name).filter(({ id }) => id !== current)
+  const { current, frozen = [] } = store.findApp(name) ?? {}
+  const runs = (id: string) => id === current || frozen.some(({ release }) => release === id)
+  const others = store.listReleases(name).filter(({ id }) => !runs(id))
   const old = others.filter(({ pruned }) => !pruned).slice(settings.keepReleases)
   for (const release of old) {
     // First the record: an artifact without a release is garbage, a release without an artifact is a lie.

@@ -1,7 +1,7 @@
 /** One deploy: its record, its output, its stages, and what it would take back. @module */
 import { join } from 'node:path'
 import type { DeployOutput, DeployStage, OnLine, ReleaseInfo } from '@kernel/contracts'
-import { failed } from '@kernel/contracts'
+import { Problem } from '@kernel/contracts'
 import { monotonicFactory } from 'ulid'
 import { DeployLog } from './deploy-log.ts'
 import { asProblem } from './failure.ts'
@@ -117,7 +117,7 @@ export class DeployRun {
     this.log.write({ kind: 'error', text: problem.message })
     if (problem.hint !== '') this.log.write({ kind: 'error', text: problem.hint })
     this.change({
-      status: error instanceof Superseded ? 'superseded' : 'failed',
+      status: statusOf(problem),
       error: problem.message,
       finished: new Date().toISOString(),
       artifact: undefined,
@@ -138,4 +138,13 @@ export class DeployRun {
 }
 
 /** What ends a deploy that somebody cancelled. */
-export const cancelled = () => failed('The deploy was cancelled')
+export class Cancelled extends Problem {
+  constructor(by?: string) {
+    super('failed', `The deploy was cancelled${by === undefined ? '' : ` by ${by}`}`)
+  }
+}
+
+function statusOf(problem: Problem): DeployRecord['status'] {
+  if (problem instanceof Superseded) return 'superseded'
+  return problem instanceof Cancelled ? 'cancelled' : 'failed'
+}

@@ -1,8 +1,7 @@
-/** Every kind of deploy: push, rebuild, rollback, change of config. @module */
+/** Every kind of deploy: push, rebuild, change of config; rollbacks are in rollback.ts. @module */
 import { randomBytes } from 'node:crypto'
 import {
   conflict,
-  notFound,
   type OnLine,
   postDeploy,
   preDeploy,
@@ -21,19 +20,28 @@ import { slotsOf } from './pipeline/launch.ts'
 import { runTask } from './pipeline/one-off.ts'
 import { nextRelease, runReleaseTasks, scaleFor } from './pipeline/release.ts'
 import { hasWeb } from './pipeline/routes.ts'
-import { type Floor, transition } from './pipeline/transition.ts'
+import { type Floor, type Transition, transition } from './pipeline/transition.ts'
 import { Undo } from './pipeline/undo.ts'
 import type { AppQueue, Work } from './queue.ts'
 import type { AppJson } from './source/app-json.ts'
-import type { AppRecord, LiveProcess, ReleaseRecord } from './store/records.ts'
+import type { AppRecord, ReleaseRecord } from './store/records.ts'
 
 export interface Deployed {
   release: ReleaseInfo['id']
   urls: string[]
 }
 
-/** How the record of the app changes with the release, beside what every switch changes. */
-type RecordChange = (record: AppRecord) => void
+export interface RollOut extends Pick<Transition, 'thaw' | 'returns'> {
+  app: AppRecord
+  release: ReleaseRecord
+  run: DeployRun
+  undo: Undo
+  signal: AbortSignal
+  /** How the record of the app changes with the release, beside what every switch changes. */
+  change(record: AppRecord): void
+  /** What it throws does not take the switch back, but fails the deploy. */
+  afterSwitch?(): Promise<void>
+}
 
 export class Deployer {
   readonly #floor: Floor
@@ -57,7 +65,7 @@ export class Deployer {
     const { app: name, user } = start
     const label = `the deploy of ${shortRev(source.rev)}`
     const work: Work = { label, ...(options.supersedes && { rev: source.rev }) }
-    return this.#enqueue({ ...start, gitRev: source.rev }, work, onLine, async (run, undo, signal) => {
+    return this.enqueue({ ...start, gitRev: source.rev }, work, onLine, async (run, undo, signal) => {
       const app = platform.store.app(name)
       assertUnlocked(app)
       const built = await buildSource(platform, app, source, run, undo, signal)
@@ -87,7 +95,15 @@ export class Deployer {
         record.deployBranch ??= options.branch
       }
       const postdeploy = () => this.#runPostdeploy(app, release, appJson, run)
-      return this.#rollOut({ ...app, config }, release, run, undo, signal, change, postdeploy)
+      return this.rollOut({
+        app: { ...app, config },
+        release,
+        run,
+        undo,
+        signal,
+        change,
+        afterSwitch: postdeploy,
+      })
     })
   }
 
@@ -104,46 +120,6 @@ export class Deployer {
       })
     const source: Source = { rev, checkout: (dir) => git.checkout(name, rev, dir), ...options }
     await this.deploySource({ app: name, source: 'rebuild' }, source, {}, onLine)
-  }
-
-  /** Same artifact, config, Procfile and scale as an older release, as a new release. */
-  async rollback(name: string, id: string | undefined, onLine?: OnLine): Promise<ReleaseRecord> {
-    const { platform } = this.#floor
-    const { store, scheduler } = platform
-    this.#rollbackTarget(store.app(name), id)
-    const start: DeployStart = { app: name, source: 'rollback' }
-    const work = { label: `a rollback of ${name}` }
-    const { release } = await this.#enqueue(start, work, onLine, async (run, undo, signal) => {
-      const app = store.app(name)
-      assertUnlocked(app)
-      const target = this.#rollbackTarget(app, id)
-      if (!(await scheduler.hasArtifact(target.artifact)))
-        throw conflict(`The artifact of ${name} ${target.id} is gone`, { hint: 'Push that commit again.' })
-      const origin = { source: 'rollback' as const, description: `Roll back to ${target.id}` }
-      const next = nextRelease(platform, app, target, origin, target.config, target.scale)
-      run.change({ ...(target.gitRev !== undefined && { gitRev: target.gitRev }) })
-      run.output.step(`Rolling ${name} back to ${target.id}, as ${next.id}`)
-      return this.#rollOut({ ...app, config: target.config }, next, run, undo, signal, (record) => {
-        record.config = target.config
-        record.builder.detected = target.builder
-      })
-    })
-    return store.release(name, release)
-  }
-
-  #rollbackTarget(app: AppRecord, id: string | undefined): ReleaseRecord {
-    const { store } = this.#floor.platform
-    if (app.current === undefined) throw conflict(`${app.name} has no release yet`)
-    const { number } = store.release(app.name, app.current)
-    const target =
-      id === undefined
-        ? store.listReleases(app.name).find((release) => release.number < number && !release.pruned)
-        : store.release(app.name, id)
-    const see = { hint: `See what there is: releases:list ${app.name}` }
-    if (target === undefined) throw notFound(`${app.name} has no release before ${app.current}`, see)
-    if (target.id === app.current) throw conflict(`${target.id} is the current release of ${app.name}`, see)
-    if (target.pruned) throw conflict(`The artifact of ${app.name} ${target.id} is no longer kept`, see)
-    return target
   }
 
   /** A new release of what runs with another config; for use in the app's turn. */
@@ -166,9 +142,16 @@ export class Deployer {
       const scale = scaleFor(app, current.procfile)
       const release = nextRelease(platform, app, current, origin, config, scale)
       run.output.step(`Releasing ${release.id} of ${name}: ${description}`)
-      return this.#rollOut({ ...app, config }, release, run, undo, signal, (record) => {
-        // Applied to what is there by then: a change without a restart may have come in between.
-        record.config = next(record.config)
+      return this.rollOut({
+        app: { ...app, config },
+        release,
+        run,
+        undo,
+        signal,
+        change(record) {
+          // Applied to what is there by then: a change without a restart may have come in between.
+          record.config = next(record.config)
+        },
       })
     })
   }
@@ -181,24 +164,27 @@ export class Deployer {
   }
 
   /** Starts a release beside what runs and switches to it. */
-  async #rollOut(
-    app: AppRecord,
-    release: ReleaseRecord,
-    run: DeployRun,
-    undo: Undo,
-    signal: AbortSignal,
-    change: RecordChange,
-    afterSwitch: () => Promise<void> = async () => {},
-  ): Promise<Deployed> {
-    const { platform } = this.#floor
+  async rollOut({
+    app,
+    release,
+    run,
+    undo,
+    signal,
+    change,
+    afterSwitch,
+    thaw,
+    returns,
+  }: RollOut): Promise<Deployed> {
+    const { platform, freezer } = this.#floor
     const { store, call } = platform
     const { output } = run
     await call(preDeploy, { app: app.name, releaseId: release.id, output })
     const counts = Object.entries(release.scale).map(([type, count]) => `${type}=${count}`)
     output.step(`Starting ${release.id}: ${counts.join(' ')}`)
-    const commit = (live: LiveProcess[]) =>
+    const commit: Transition['commit'] = (live, parting, thawed) =>
       store.transaction(() => {
         store.changeApp(app.name, (record) => {
+          record.frozen = freezer.after(record, parting, thawed)
           record.current = release.id
           record.lastRelease = release.number
           record.live = live
@@ -214,6 +200,8 @@ export class Deployer {
       app,
       release,
       start: slotsOf(release.procfile, release.scale),
+      ...(thaw && { thaw }),
+      ...(returns && { returns }),
       keep: [],
       suffix: `${release.id}.${randomBytes(2).toString('hex')}`,
       output,
@@ -226,7 +214,7 @@ export class Deployer {
       },
     })
     undo.keep()
-    await afterSwitch()
+    await afterSwitch?.()
     return this.#tellSuccess(app.name, release, run)
   }
 
@@ -265,7 +253,8 @@ export class Deployer {
     }
   }
 
-  async #enqueue<T>(
+  /** Runs `body` in the app's turn, with the record and the output of a deploy. */
+  async enqueue<T>(
     start: DeployStart,
     work: Work,
     onLine: OnLine | undefined,
@@ -300,8 +289,10 @@ export class Deployer {
       const result = await body(undo)
       await run.finish()
       return result
-    } catch (error) {
+    } catch (failure) {
       await undo.takeBack()
+      // Whoever ended it says why; what the stage says that was cut off is only that it was.
+      const error = signal.aborted && run.record.status === 'running' ? signal.reason : failure
       if (run.record.status === 'running') await run.fail(error)
       throw asProblem(error)
     } finally {

@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { conflict, type DeployInfo, type Deploys as DeploysService, notFound } from '@kernel/contracts'
 import { readDeployLog } from './deploy-log.ts'
-import { cancelled, type DeployRun, deployLogPath } from './deploy-run.ts'
+import { Cancelled, type DeployRun, deployLogPath } from './deploy-run.ts'
 import type { Platform } from './platform.ts'
 import type { AppQueue } from './queue.ts'
 import type { DeployRecord } from './store/records.ts'
@@ -25,7 +25,7 @@ export class Deploys implements DeploysService {
 
   /** Its record and its output stay; those beyond the number that is kept go. */
   remove(run: DeployRun): void {
-    if (this.#running.delete(run.id)) this.prune(run.record.app)
+    if (this.#running.delete(run.id)) this.#prune(run.record.app)
   }
 
   /** The deploy of an app that has its turn now. */
@@ -40,26 +40,33 @@ export class Deploys implements DeploysService {
       if (isOver(deploy)) continue
       const error = 'The daemon was stopped while the deploy ran'
       store.putDeploy({ ...deploy, status: 'failed', error, finished: new Date().toISOString() })
-      this.prune(deploy.app)
+      this.#prune(deploy.app)
     }
   }
 
-  prune(app: string, keep = this.#platform.settings.keepDeploys): void {
+  async prune(app: string, keep?: number): Promise<{ removed: number }> {
+    this.#platform.store.app(app)
+    return { removed: this.#prune(app, keep) }
+  }
+
+  #prune(app: string, keep = this.#platform.settings.keepDeploys): number {
     const { store, log } = this.#platform
-    for (const { id } of store.listDeploys(app).filter(isOver).slice(keep)) {
+    const old = store.listDeploys(app).filter(isOver).slice(keep)
+    for (const { id } of old) {
       store.deleteDeploy(id)
       rm(deployLogPath(this.#platform, id), { force: true }).catch((error) =>
         log.warn('The output of an old deploy could not be removed', { deploy: id, error }),
       )
     }
+    return old.length
   }
 
   async list(
-    app: string,
+    app?: string,
     { limit = Number.POSITIVE_INFINITY }: { limit?: number } = {},
   ): Promise<DeployInfo[]> {
     const { store } = this.#platform
-    store.app(app)
+    if (app !== undefined) store.app(app)
     return store
       .listDeploys(app)
       .slice(0, limit)
@@ -83,9 +90,9 @@ export class Deploys implements DeploysService {
     }
   }
 
-  async cancel(id: string): Promise<void> {
+  async cancel(id: string, by?: string): Promise<void> {
     const record = this.#record(id)
-    if (isOver(record) || !this.#queue.cancel(id, cancelled()))
+    if (isOver(record) || !this.#queue.cancel(id, new Cancelled(by)))
       throw conflict(`The deploy ${id} has ended: ${record.status}`)
   }
 

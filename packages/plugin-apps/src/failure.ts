@@ -7,6 +7,11 @@ export function asProblem(error: unknown): Problem {
   return problemOf(error) ?? failed(describeError(error), { cause: error })
 }
 
+/** For a look at what may be gone: undefined where it is. */
+export const orGone = (error: unknown): undefined => {
+  if (problemOf(error)?.kind !== 'not-found') throw error
+}
+
 /** Nothing to do: what was to go is gone already. */
 export const ignoreMissing = (error: unknown): void => {
   const kind = problemOf(error)?.kind

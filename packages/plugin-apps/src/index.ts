@@ -36,6 +36,8 @@ import { Deployer } from './deployer.ts'
 import { Deploys } from './deploys.ts'
 import { effectiveDomains } from './domain-names.ts'
 import { LogArchive } from './log-archive.ts'
+import { Freezer } from './pipeline/freezer.ts'
+import { HealthWatch } from './pipeline/health.ts'
 import { Monitor } from './pipeline/monitor.ts'
 import { Retirer } from './pipeline/retire.ts'
 import { RoutePublisher } from './pipeline/routes.ts'
@@ -94,20 +96,22 @@ export default definePlugin({
     const routes = new RoutePublisher(platform)
     const archive = new LogArchive(platform)
     const monitor = new Monitor(platform, routes)
-    const retirer = new Retirer(platform, archive)
+    const health = new HealthWatch(platform, routes, monitor)
+    const freezer = new Freezer(platform)
+    const retirer = new Retirer(platform, archive, freezer)
     const queue = new AppQueue()
     const open = queue.hold()
     const deploys = new Deploys(platform, queue)
     deploys.endInterrupted()
-    const floor = { platform, routes, monitor, retirer }
+    const floor = { platform, routes, monitor, retirer, freezer }
     const deployer = new Deployer(floor, queue, deploys)
     const lifecycle = createLifecycle(floor, queue, archive)
 
-    ctx.provide(Apps, createApps(platform, deploys, lifecycle))
+    ctx.provide(Apps, createApps(floor, queue, deploys, lifecycle))
     ctx.provide(AppConfig, createConfig(platform, queue, deployer))
     ctx.provide(Domains, createDomains(platform, routes))
-    ctx.provide(Processes, createProcesses(floor, queue, deployer, deploys))
-    ctx.provide(Releases, createReleases(platform, deployer))
+    ctx.provide(Processes, createProcesses(floor, queue, deployer, deploys, health))
+    ctx.provide(Releases, createReleases(floor, deployer))
     ctx.provide(DeploysToken, deploys)
     ctx.provide(AppLogs, createLogs(platform, archive, monitor))
     ctx.provide(Builders, createBuilders(platform))
@@ -135,11 +139,13 @@ export default definePlugin({
     let background: Promise<void> = Promise.resolve()
     ctx.defer(async () => {
       await queue.close(failed('The daemon is stopping', { hint: 'Push again when it is back.' }))
-      await Promise.all([retirer.idle(), monitor.stopped(), background])
+      await Promise.all([retirer.idle(), monitor.stopped(), health.stopped(), background])
     })
     // After every plugin has started, since those that change how processes are started take part in this too.
     ctx.ready(async () => {
       monitor.start()
+      health.start()
+      retirer.watchFreezer()
       background = (await reconcile(floor, queue, lifecycle, open)).background
     })
   },

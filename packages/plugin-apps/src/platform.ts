@@ -1,6 +1,6 @@
 /** What the rooms of this plugin share: the services around it, its records and its folders. @module */
-import type { EngineEvent, Events, Repositories, Router, Scheduler } from '@kernel/contracts'
-import type { CallHook, Logger } from '@kernel/kernel'
+import type { EngineEvent, Events, OnLine, Repositories, Router, Scheduler } from '@kernel/contracts'
+import { type CallHook, describeError, type Logger } from '@kernel/kernel'
 import type { Settings } from './settings.ts'
 import type { Store } from './store/store.ts'
 
@@ -20,6 +20,24 @@ export interface Platform {
   readonly appsDir: string
   /** Aborted when the plugin begins to stop. */
   readonly signal: AbortSignal
+}
+
+/**
+ * Calls a hook that hears of what is done already: a handler that fails takes nothing back, and is told of.
+ * @param onLine whoever reads along
+ */
+export async function callAfterwards(
+  { log }: Platform,
+  call: () => Promise<unknown>,
+  what: string,
+  onLine?: OnLine,
+): Promise<void> {
+  try {
+    await call()
+  } catch (error) {
+    log.warn(`${what}, but a handler of that failed`, { error })
+    onLine?.({ kind: 'error', text: `${what}, but a plugin failed on it: ${describeError(error)}` })
+  }
 }
 
 /** Tells the world; attributes never hold values of config. */

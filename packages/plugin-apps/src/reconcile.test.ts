@@ -17,24 +17,47 @@ async function world(): Promise<World> {
 const namesOf = async (around: World) => (await around.scheduler.list()).map(({ name }) => name).sort()
 /** Nothing is on its way in or out. */
 const settled = (around: World) =>
-  until('the retirement', async () => (await namesOf(around)).every((name) => /^\w+\.\w+\.\d$/.test(name)))
+  until('the retirement', async () =>
+    (await around.scheduler.list()).every(
+      ({ name, status }) => status === 'frozen' || /^\w+\.\w+\.\d$/.test(name),
+    ),
+  )
 
-/** What must hold after any kill: all that there is belongs to the current release. */
+/** What must hold after any kill: all that there is belongs to the current release, or stands in the freezer. */
 async function expectConsistent(around: World, plugin: Running): Promise<void> {
   const apps = await plugin.apps.list()
   const wanted: string[] = []
+  const currents = new Map<string, { id: string; description: string }>()
+  let frozenProcesses = 0
   for (const { name } of apps) {
     const { current, scale } = (await plugin.releases.list(name)).find((release) => release.current) ?? {}
     const report = await plugin.apps.report(name)
+    const release = (await plugin.releases.list(name)).find((one) => one.current)
+    if (release) currents.set(name, release)
     if (!current || report.state === 'stopped') continue
+    const frozen = (await plugin.releases.list(name)).filter((one) => one.frozen)
+    for (const { scale: counts } of frozen)
+      for (const count of Object.values(counts)) frozenProcesses += count
     for (const [type, count] of Object.entries(scale ?? {}))
       for (let index = 1; index <= count; index++) wanted.push(`${name}.${type}.${index}`)
   }
-  const releaseOf = (app: string) => apps.find(({ name }) => name === app)?.release
+  // What came back from the freezer was started as the release that the current one goes back to.
+  const isOf = (app: string, id: string) => {
+    const release = currents.get(app)
+    return id === release?.id || release?.description === `Roll back to ${id}`
+  }
   await until('the processes', async () => {
     const workloads = await around.scheduler.list()
-    const whole = workloads.every((w) => w.status === 'running' && w.releaseId === releaseOf(w.app))
-    return whole && (await namesOf(around)).join() === wanted.sort().join()
+    const serving = workloads.filter(({ status }) => status !== 'frozen')
+    const whole = serving.every((w) => w.status === 'running' && isOf(w.app, w.releaseId))
+    return (
+      whole &&
+      serving
+        .map(({ name }) => name)
+        .sort()
+        .join() === wanted.sort().join() &&
+      workloads.length - serving.length === frozenProcesses
+    )
   })
   const releases = (await Promise.all(apps.map(({ name }) => plugin.releases.list(name)))).flat()
   const kept = new Set(releases.filter(({ pruned }) => !pruned).map(({ artifact }) => artifact))
@@ -66,6 +89,7 @@ async function expectConsistent(around: World, plugin: Running): Promise<void> {
 async function killAtEachPoint(
   operation: (plugin: Running) => Promise<unknown>,
   effect: (plugin: Running) => Promise<boolean>,
+  keepFrozen = '',
 ): Promise<string[]> {
   const points: string[] = []
   for (const when of ['before', 'after'] as const)
@@ -74,6 +98,7 @@ async function killAtEachPoint(
       const kill = new Kill(at, when)
       const first = await startPlugin(around, { wrap: kill.wrap })
       await first.apps.create('hello')
+      await first.apps.set('hello', 'keep-frozen', keepFrozen)
       await first.push('hello', tree({ content: '1' }))
       await first.push('hello', tree({ content: '2' }))
       await first.processes.scale('hello', { worker: 1 })
@@ -147,6 +172,18 @@ describe('a kill at any moment leaves a whole app behind:', () => {
   it.each(cases)('%s', { timeout: 120_000 }, async (_, operation, effect) => {
     const points = await killAtEachPoint(operation, effect)
     expect(points.length).toBeGreaterThan(5)
+  })
+
+  it.each([
+    ...cases.filter(([name]) => ['a push', 'stopping', 'renaming'].includes(name)),
+    [
+      'a rollback from the freezer',
+      (plugin: Running) => plugin.releases.rollback('hello', 'v1', { frozen: true }),
+      async (plugin: Running) => (await current(plugin)) === 'v3',
+    ] as (typeof cases)[number],
+  ])('%s, with a release in the freezer', { timeout: 120_000 }, async (_, operation, effect) => {
+    const points = await killAtEachPoint(operation, effect, '1')
+    expect(points.some((point) => /scheduler\.(freeze|thaw|remove)/.test(point))).toBe(true)
   })
 })
 

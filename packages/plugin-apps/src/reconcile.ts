@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { describeError } from '@kernel/kernel'
 import { removeTree } from '@kernel/state'
 import { pruneReleases, removeUnusedArtifact } from './artifacts.ts'
-import { ignoreMissing } from './failure.ts'
+import { ignoreMissing, orGone } from './failure.ts'
 import { buildDirPrefix } from './pipeline/build.ts'
+import { heldIds } from './pipeline/freezer.ts'
 import { discard, workloadSpec } from './pipeline/launch.ts'
-import { liveName } from './pipeline/retire.ts'
+import { liveName, retiredName } from './pipeline/retire.ts'
 import { liveWorkloads } from './pipeline/routes.ts'
 import type { Floor } from './pipeline/transition.ts'
 import type { AppQueue } from './queue.ts'
@@ -25,7 +26,7 @@ export async function reconcile(
   lifecycle: Lifecycle,
   open: () => void,
 ): Promise<{ background: Promise<void> }> {
-  const { platform, routes, monitor } = floor
+  const { platform, routes, monitor, freezer } = floor
   const { store, router, log } = platform
   const background: Array<Promise<unknown>> = []
   const later = (what: string, work: Promise<unknown>) => {
@@ -47,6 +48,7 @@ export async function reconcile(
       continue
     }
     if (app.current === undefined) continue
+    await freezer.recover(name)
     const alive = await liveWorkloads(platform, app)
     const missing = app.live.filter(
       ({ id }) => !alive.some((one) => one.id === id && one.status !== 'exited'),
@@ -55,6 +57,7 @@ export async function reconcile(
       name,
       missing.some(({ type }) => type === 'web'),
     )
+    for (const { id, unready } of app.live) if (unready !== undefined) routes.markNotReady(id, 'readiness')
     await routes
       .refresh(name)
       .catch((error) => log.error(`The routes of ${name} could not be published`, { app: name, error }))
@@ -76,10 +79,10 @@ export async function reconcile(
   return { background: cleaned.then(() => Promise.all(background)).then(() => {}) }
 }
 
-/** Processes that are neither live nor one-offs of a release that there is. */
+/** Processes that are neither live nor in the freezer, nor one-offs of a release that there is. */
 async function removeWorkloads({ platform }: Floor): Promise<void> {
   const { store, scheduler } = platform
-  const live = new Set(store.listApps().flatMap((app) => app.live.map(({ id }) => id)))
+  const live = new Set(store.listApps().flatMap((app) => [...app.live.map(({ id }) => id), ...heldIds(app)]))
   const unknown = (await scheduler.list()).filter(
     ({ id, app, releaseId, oneOff }) =>
       !live.has(id) && isReleaseId(releaseId) && !(oneOff && store.findRelease(app, releaseId) !== undefined),
@@ -109,11 +112,15 @@ async function removeTrees(tmpDir: string): Promise<void> {
 }
 
 async function nameProcesses({ platform: { scheduler, store } }: Floor, app: string): Promise<void> {
-  for (const live of store.findApp(app)?.live ?? []) {
-    const name = liveName(app, live)
-    const now = await scheduler.inspect(live.id).catch(() => undefined)
-    if (now !== undefined && now.name !== name) await scheduler.rename(live.id, name).catch(ignoreMissing)
+  const rename = async (id: string, name: string) => {
+    const now = await scheduler.inspect(id).catch(() => undefined)
+    if (now !== undefined && now.name !== name) await scheduler.rename(id, name).catch(ignoreMissing)
   }
+  const { live = [], frozen = [] } = store.findApp(app) ?? {}
+  // First those that let go of their names.
+  for (const process of frozen.flatMap(({ processes }) => processes))
+    await rename(process.id, retiredName(liveName(app, process), process.id))
+  for (const process of live) await rename(process.id, liveName(app, process))
 }
 
 /**
@@ -159,7 +166,7 @@ async function reviveOne(
   process: LiveProcess,
 ): Promise<LiveProcess> {
   const { scheduler, store } = platform
-  const found = await scheduler.inspect(process.id).catch(() => undefined)
+  const found = await scheduler.inspect(process.id).catch(orGone)
   if (found !== undefined && found.status !== 'exited') return process
   if (found !== undefined) {
     const again = await scheduler.restart(process.id).catch(() => undefined)

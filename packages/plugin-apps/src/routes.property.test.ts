@@ -40,7 +40,7 @@ function guard(world: World, violations: string[], isAware: () => boolean): void
 
 it('routes never lead to a process that does not run', { timeout: 120_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), fc.nat(2), async (steps, frozen) => {
       const world = await newWorld()
       const violations: string[] = []
       let aware = true
@@ -48,10 +48,11 @@ it('routes never lead to a process that does not run', { timeout: 120_000 }, asy
       const plugin = await startPlugin(world)
       try {
         await plugin.apps.create('hello')
+        await plugin.apps.set('hello', 'keep-frozen', String(frozen))
         const webs = () =>
           [...world.scheduler.processes.values()]
             .map(({ workload }) => workload)
-            .filter((w) => w.processType === 'web')
+            .filter((w) => w.processType === 'web' && w.status !== 'frozen')
         // The table has exactly the processes that run, whatever happened.
         const settled = () =>
           until('the table', async () => {

@@ -27,6 +27,10 @@ export const settingsSchema = z.strictObject({
    * process within a second or two of its start; longer waits catch little and are paid at every deploy.
    */
   uptimeSec: seconds.default(2),
+  /** Seconds before a process that fails its liveness check again is started once more; doubles up to 5 minutes. */
+  livenessBackoffSec: seconds.default(10),
+  /** Seconds that lie between two looks at a running process at least, whatever its app.json says. */
+  leastCheckWaitSec: z.number().positive().max(3600).default(1),
   /** How often a process that fails is started again. */
   maxRetries: z.number().int().min(0).max(1000).default(10),
   /** Bytes of memory a process may use; absent: no limit. */

@@ -28,7 +28,7 @@ export const limitsSchema = z.strictObject({
   pathDepth: z.int().positive().default(64),
   /** Submodules of a checkout, those of submodules included. */
   submodules: z.int().nonnegative().default(50),
-  /** How long a push may still go on after its client has gone, in seconds. */
+  /** How long git may still go on after its client has gone, in seconds, until the push has arrived. */
   detachedSeconds: z.int().positive().max(2_000_000).default(3600),
 })
 export type Limits = z.infer<typeof limitsSchema>

@@ -291,6 +291,30 @@ describe('a stop of the plugin', () => {
   })
 })
 
+describe('a push whose client has gone', () => {
+  it('is not ended for its length once it has arrived', async () => {
+    await using other = new GitLab()
+    await other.start({ limits: { detachedSeconds: 1 } })
+    await other.keys.add('ann', readFileSync(join(other.dir, 'id.pub'), 'utf8'))
+    const rev = await other.source('app')
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
+    other.deploy = async () => {
+      begin()
+      await mayEnd
+    }
+    const push = other.spawn('git', ['push', other.sshUrl('app'), 'main'], { cwd: 'app' })
+    const result = finished(push)
+    await begun
+    other.kill(push)
+    await result
+    // Well beyond the time that a client may be gone.
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    end()
+    await expect.poll(async () => (await other.repositories.head('app', 'main'))?.rev).toBe(rev)
+  })
+})
+
 describe('receive-pack killed in the middle', () => {
   it('leaves a quarantine that the next start sweeps', async () => {
     await using other = new GitLab()

@@ -148,6 +148,8 @@ export interface Sandboxes {
       id: string
       name: string
       running: boolean
+      /** Its processes stand still: a name that others share does not lead to it. */
+      paused?: boolean
       endpoints: Record<string, EndpointSettings>
     }>,
   ): void

@@ -102,8 +102,14 @@ export const appsCommands: CommandSpec[] = [
   {
     name: 'apps:set',
     args: '<app> <key> [value]',
-    summary: 'Set a property of an app (deploy-branch); no value clears it',
-    examples: ['apps:set blog deploy-branch production', 'apps:set blog deploy-branch'],
+    summary: 'Set a property of an app (deploy-branch, keep-frozen); no value clears it',
+    description:
+      'keep-frozen: how many releases stand in the freezer after they have served, for releases:rollback in an instant. Each keeps its memory.',
+    examples: [
+      'apps:set blog deploy-branch production',
+      'apps:set blog deploy-branch',
+      'apps:set blog keep-frozen 1',
+    ],
     async run(call) {
       const params = { app: text(call, 'app'), key: text(call, 'key') }
       await call.client.send('appsSet', { params, body: { value: String(call.args.value ?? '') } })
@@ -136,6 +142,8 @@ function reportEntries(app: AppReport): Record<string, string | number | boolean
     Release: app.release,
     'Git revision': app.gitRev,
     'Deploy branch': app.deployBranch,
+    'Keep frozen': app.keepFrozen,
+    Frozen: app.frozen.join(' '),
     Deployed: app.deployed ? `${app.deployed} (${ago(app.deployed)})` : undefined,
     Created: app.created,
     Processes: counts(app.processes),

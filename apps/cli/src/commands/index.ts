@@ -2,6 +2,7 @@
 import type { CommandSpec } from '../command.ts'
 import { accessCommands } from './access.ts'
 import { appsCommands } from './apps.ts'
+import { buildsCommands } from './builds.ts'
 import { certsCommands } from './certs.ts'
 import { configCommands } from './config.ts'
 import { domainsCommands } from './domains.ts'
@@ -23,6 +24,7 @@ export const commandGroups: Array<{ title: string; commands: CommandSpec[] }> = 
   { title: 'Certificates:', commands: [...certsCommands, ...letsencryptCommands] },
   { title: 'Visitors:', commands: [...edgeCommands, ...httpAuthCommands, ...pagesCommands] },
   { title: 'Processes and releases:', commands: psCommands },
+  { title: 'Builds and deploys:', commands: buildsCommands },
   { title: 'Logs and commands:', commands: streamCommands },
   { title: 'Builders and checks:', commands: settingsCommands },
   { title: 'Access:', commands: [...accessCommands, ...sshExecCommands] },

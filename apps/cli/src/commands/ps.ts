@@ -1,6 +1,6 @@
 /** ps:* */
 import { type ApiRouteName, type DeployLine, invalid, type ProcessReport } from '@kernel/contracts'
-import { type CommandSpec, type Invocation, list, option, text } from '../command.ts'
+import { type CommandSpec, type Invocation, list, text } from '../command.ts'
 import { ago, counts } from '../output/format.ts'
 
 interface Report {
@@ -24,13 +24,18 @@ export const psCommands: CommandSpec[] = [
           ['Process', 'Status', 'Release', 'Started', 'Restarts', 'Address'],
           report.processes.map((p) => [
             p.name,
-            p.exitCode === undefined ? p.status : `${p.status} (${p.exitCode})`,
+            p.exitCode === undefined
+              ? p.status + (p.notReady === undefined ? '' : ' (not ready)')
+              : `${p.status} (${p.exitCode})`,
             p.release,
             ago(p.startedAt),
             p.restarts,
             p.address,
           ]),
         )
+        for (const { name, notReady } of report.processes)
+          if (notReady !== undefined)
+            call.out.line(`       ${name} gets no requests: it does not pass ${notReady}`)
       })
     },
   },
@@ -101,7 +106,7 @@ export const psCommands: CommandSpec[] = [
             r.id,
             ago(r.created),
             r.user,
-            r.pruned ? `${r.source} (pruned)` : r.source,
+            r.pruned ? `${r.source} (pruned)` : r.frozen ? `${r.source} (frozen)` : r.source,
             r.gitRev?.slice(0, 8),
             r.description,
           ]),
@@ -113,55 +118,15 @@ export const psCommands: CommandSpec[] = [
     name: 'releases:rollback',
     args: '<app> [release]',
     summary: 'Go back to the release before this one, or to the one named, without a build',
-    examples: ['releases:rollback blog', 'releases:rollback blog v3'],
-    run: (call) => operate(call, 'releasesRollback', { release: call.args.release }),
-  },
-  {
-    name: 'deploys:list',
-    args: '<app>',
-    summary: "List an app's deploys with the time of each stage",
-    options: [['-n, --num <count>', 'how many (20)']],
-    examples: ['deploys:list blog'],
-    async run(call) {
-      const deploys = await call.client.json<import('@kernel/contracts').DeployInfo[]>('deploysList', {
-        params: app(call),
-        query: { limit: option(call, 'num') },
-      })
-      call.out.value(deploys, () =>
-        call.out.table(
-          ['Deploy', 'Status', 'Release', 'Started', 'Stages'],
-          deploys.map((d) => [
-            d.id,
-            d.status,
-            d.release,
-            ago(d.started),
-            d.error ?? d.spans.map(({ stage, ms }) => `${stage} ${(ms / 1000).toFixed(2)}s`).join('  '),
-          ]),
-        ),
-      )
-    },
-  },
-  {
-    name: 'deploys:output',
-    args: '<deploy>',
-    summary: 'Print what a deploy wrote; -f follows a running one',
-    options: [['-f, --follow', 'go on to its end']],
-    examples: ['deploys:output 01JD3V --follow'],
-    async run(call) {
-      const lines = call.client.lines<DeployLine>('deploysOutput', {
-        params: { deploy: text(call, 'deploy') },
-        query: { follow: call.options.follow === true },
-        signal: call.signal,
-      })
-      for await (const line of lines) call.out.deploy(line)
-    },
-  },
-  {
-    name: 'deploys:cancel',
-    args: '<deploy>',
-    summary: 'Cancel a running deploy; what runs stays as it is',
-    examples: ['deploys:cancel 01JD3V'],
-    run: (call) => call.client.send('deploysCancel', { params: { deploy: text(call, 'deploy') } }),
+    description:
+      'Processes that stand in the freezer (apps:set APP keep-frozen 1) are used where there are any.',
+    options: [
+      ['--frozen', 'only by the processes in the freezer: fail where there are none'],
+      ['--no-frozen', 'start new processes, whatever is in the freezer'],
+    ],
+    examples: ['releases:rollback blog', 'releases:rollback blog v3', 'releases:rollback blog 3 --frozen'],
+    run: (call) =>
+      operate(call, 'releasesRollback', { release: call.args.release, frozen: call.options.frozen }),
   },
 ]
 

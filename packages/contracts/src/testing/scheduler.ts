@@ -189,6 +189,51 @@ export function schedulerSuite(make: () => Promise<Subject<Scheduler>>): SuiteCa
       assert.equal((await outputOf(stream)).out, 'the suite and more\n')
       assert.equal((await exit).exitCode, 5)
     },
+    async 'freezes what runs, and lets it go on where it stood'(scheduler) {
+      assert.equal(scheduler.freeze === undefined, scheduler.thaw === undefined, 'both or neither')
+      if (!scheduler.freeze || !scheduler.thaw) return
+      const artifact = await buildServer(scheduler)
+      const count = 'n=0; while :; do n=$((n+1)); echo "count $n"; sleep 0.02; done'
+      const { id } = await scheduler.start(shell(artifact, count))
+      const last = async () => Number((await logText(scheduler, id)).match(/count (\d+)\n(?!.*\n)/s)?.[1])
+      await eventually('the count', async () => (await last()) > 2)
+      await scheduler.freeze(id)
+      await scheduler.freeze(id)
+      assert.equal((await scheduler.inspect(id)).status, 'frozen')
+      await assert.rejects(scheduler.exec(id, { command: ['/bin/true'] }), { kind: 'conflict' })
+      // What was written before may still be on its way into the log; then nothing comes any more.
+      let stood = await last()
+      await eventually('a log that stands still', async () => {
+        const before = stood
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        stood = await last()
+        return stood === before
+      })
+      const thawed = await scheduler.thaw(id)
+      assert.deepEqual([thawed.id, thawed.status, thawed.restartCount], [id, 'running', 0])
+      await scheduler.thaw(id)
+      await eventually('the count to go on', async () => (await last()) > stood)
+      assert.match(await logText(scheduler, id), new RegExp(`count ${stood}\ncount ${stood + 1}\n`))
+      await scheduler.stop(id, { timeoutSec: 1 })
+      await assert.rejects(scheduler.freeze(id), { kind: 'conflict' })
+      await assert.rejects(scheduler.thaw(id), { kind: 'conflict' })
+    },
+    async 'stops and removes what is frozen'(scheduler) {
+      if (!scheduler.freeze) return
+      const artifact = await buildServer(scheduler)
+      const polite = shell(artifact, 'trap "echo bye; exit 9" TERM; echo up; while :; do sleep 0.02; done')
+      const { id } = await scheduler.start(polite)
+      await eventually('the trap', async () => (await logText(scheduler, id)).includes('up'))
+      await scheduler.freeze(id)
+      await scheduler.stop(id, { timeoutSec: 10 })
+      assert.equal((await scheduler.inspect(id)).exitCode, 9)
+      const other = await scheduler.start(spec(artifact))
+      await get(other, '/')
+      await scheduler.freeze(other.id)
+      await scheduler.remove(other.id)
+      await scheduler.remove(id)
+      assert.deepEqual(await scheduler.list(), [])
+    },
     async 'gives a name only once, and renames'(scheduler) {
       const artifact = await buildServer(scheduler)
       const first = await scheduler.start(shell(artifact, 'sleep 60', { name: 'suite.worker.one' }))

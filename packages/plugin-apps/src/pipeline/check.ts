@@ -5,6 +5,7 @@ import { describeError } from '@kernel/kernel'
 import type { Settings } from '../settings.ts'
 import type { Healthcheck } from '../source/app-json.ts'
 import type { AppRecord, ReleaseRecord } from '../store/records.ts'
+import { tellFailure } from './on-failure.ts'
 import { type Address, connectMs, probeCommand, probeHttp, probePort, retry } from './probe.ts'
 
 /** The settings of an app: what was set for it, above the plugin's. */
@@ -21,6 +22,10 @@ export function checkSettings(app: AppRecord, settings: Settings, release?: Rele
   }
 }
 
+/** A domain of the app, since some frameworks answer no other `Host`. */
+export const hostHeaderOf = (domains: string[], app: string): string =>
+  domains.find((domain) => !domain.startsWith('*')) ?? app
+
 /** `web.1` */
 export const processName = ({ processType, index }: Pick<Workload, 'processType' | 'index'>) =>
   `${processType}.${index}`
@@ -30,6 +35,8 @@ export interface CheckPlan {
   settings: CheckSettings
   uptimeSec: number
   hostHeader: string
+  /** Told of checks that failed and decide nothing. */
+  onWarning?(text: string): void
 }
 
 /** The checks of one process type of a release. `liveness` ones are asked for by `checks:run` alone. */
@@ -52,6 +59,25 @@ export function checkPlan(
     uptimeSec: settings.uptimeSec,
     hostHeader,
   }
+}
+
+/**
+ * For a process that comes back from the freezer: it has passed its checks when it was started. Whether it answers
+ * and is ready now is asked once more, with nothing to wait for.
+ */
+export function wokenPlan(
+  app: AppRecord,
+  release: ReleaseRecord,
+  type: string,
+  options: { settings: Settings; hostHeader: string },
+): CheckPlan {
+  const plan = checkPlan(app, release, type, options)
+  const checks = plan.checks
+    .filter(
+      (check) => check.uptime === undefined && (check.type === 'readiness' || check.command === undefined),
+    )
+    .map((check) => ({ ...check, initialDelay: 0 }))
+  return { ...plan, checks, uptimeSec: 0 }
 }
 
 /**
@@ -113,10 +139,10 @@ async function assertRunning(scheduler: Scheduler, workload: Workload, error?: u
 function runChecks(
   scheduler: Scheduler,
   workload: Workload,
-  { checks, settings, uptimeSec, hostHeader }: CheckPlan,
+  { checks, settings, uptimeSec, hostHeader, onWarning }: CheckPlan,
   signal: AbortSignal,
 ): Array<Promise<void>> {
-  const { id, address, processType } = workload
+  const { address } = workload
   const attemptMs = settings.attemptTimeout * 1000
   const port = (target: Address) =>
     retry(
@@ -126,28 +152,82 @@ function runChecks(
     )
   const stayUp = (seconds: number) => sleep(seconds * 1000, undefined, { signal })
   if (checks.length === 0) return [address ? port(address) : stayUp(uptimeSec)]
-  return checks.map(async (check) => {
-    const { attempts, wait, timeout, initialDelay, path, command, uptime, content } = check
+
+  async function pass(check: Healthcheck): Promise<void> {
+    const { wait, timeout, initialDelay, uptime } = check
+    // A deploy does not wait for long for what decides nothing.
+    const attempts = check.attempts ?? (check.warn ? 3 : undefined)
     if (initialDelay) await sleep(initialDelay * 1000, undefined, { signal })
+    if (uptime !== undefined) return stayUp(uptime)
+    const ask = questionOf(scheduler, workload, check, hostHeader)
+    if (ask === undefined) return stayUp(uptimeSec)
+    // Attempts are counted from the moment the port answers: until then the process is still starting.
+    if (address && check.command === undefined) await port(targetOf(address, check))
     const tries = {
       attemptMs: timeout === undefined ? attemptMs : timeout * 1000,
       ...(attempts !== undefined && { attempts }),
       ...(wait !== undefined && { waitMs: wait * 1000 }),
     }
-    if (uptime !== undefined) return stayUp(uptime)
-    if (command !== undefined) return retry((s) => probeCommand(scheduler, id, command, s), tries, signal)
-    if (address === undefined) {
-      if (path === undefined && check.port === undefined) return stayUp(uptimeSec)
-      throw new Error(`process type ${processType} has no port that could be asked; only web has one`)
+    await retry(ask, tries, signal)
+  }
+
+  return checks.map(async (check) => {
+    try {
+      await pass(check)
+    } catch (error) {
+      // Cut off by another check's end, or by whoever cancels.
+      if (signal.aborted && !isTimeout(signal)) throw error
+      await tellFailure(scheduler, workload, check, describeError(error))
+      if (!check.warn || problemOf(error)?.kind === 'failed') throw error
+      onWarning?.(`${processName(workload)} did not pass ${nameOf(check)}: ${describeError(error)}`)
     }
-    const target = { host: address.host, port: check.port ?? address.port }
-    // Attempts are counted from the moment the port answers: until then the process is still starting.
-    await port(target)
-    if (path !== undefined)
-      await retry(
-        (s) => probeHttp({ ...target, path, hostHeader, ...(content !== undefined && { content }) }, s),
-        tries,
-        signal,
-      )
   })
+}
+
+const isTimeout = ({ reason }: AbortSignal) => (reason as Error | undefined)?.name === 'TimeoutError'
+
+/** `the check "web up"`, or what it asks. */
+export const nameOf = ({ name, type, path, command }: Healthcheck): string =>
+  name !== undefined
+    ? `the check ${JSON.stringify(name)}`
+    : `its ${type} check${path === undefined ? '' : ` of ${path}`}${command === undefined ? '' : ` (${command.at(-1)})`}`
+
+const targetOf = ({ host, port }: Address, check: Healthcheck): Address => ({
+  host,
+  port: check.port ?? port,
+})
+
+/**
+ * What one check asks of a process, once; undefined where it asks for nothing but time.
+ * @throws Error where the process has no port that could be asked
+ */
+export function questionOf(
+  scheduler: Scheduler,
+  workload: Workload,
+  check: Healthcheck,
+  hostHeader: string,
+): ((signal: AbortSignal) => Promise<void>) | undefined {
+  const { id, address, processType } = workload
+  const { command, content, scheme, httpHeaders = [], listening, uptime } = check
+  if (uptime !== undefined) return undefined
+  if (command !== undefined) return (signal) => probeCommand(scheduler, id, command, signal)
+  // Whatever is said of an answer means that one is asked for.
+  const asks = content !== undefined || scheme !== undefined || httpHeaders.length > 0
+  const path = check.path ?? (asks ? '/' : undefined)
+  if (address === undefined) {
+    if (path === undefined && check.port === undefined && !listening) return undefined
+    throw new Error(`process type ${processType} has no port that could be asked; only web has one`)
+  }
+  const target = targetOf(address, check)
+  if (path === undefined) return (signal) => probePort(target, signal)
+  const headers = Object.fromEntries(httpHeaders.map(({ name, value }) => [name.toLowerCase(), value]))
+  const probe = {
+    ...target,
+    path,
+    hostHeader,
+    headers,
+    ...(content !== undefined && { content }),
+    ...(scheme !== undefined && { scheme }),
+  }
+  return (signal) => probeHttp(probe, signal)
 }

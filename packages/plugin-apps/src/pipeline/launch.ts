@@ -42,6 +42,8 @@ export interface Launch {
   hostHeader: string
   output: DeployOutput
   signal: AbortSignal
+  /** Whether the release has served before. */
+  returns?: boolean | undefined
   /** Measures `start` and `check`. */
   stage<T>(stage: 'start' | 'check', work: () => Promise<T>): Promise<T>
 }
@@ -169,13 +171,18 @@ export function processEnv(
   }
 }
 
+/** Seconds that a process without port and checks has to stay up where its release has shown before that it does. */
+const returnUptimeSec = 0.3
+
 async function checkProcess(platform: Platform, request: Launch, workload: Workload, signal: AbortSignal) {
-  const { app, release, output, hostHeader } = request
+  const { app, release, output, hostHeader, returns } = request
   const { settings, scheduler } = platform
   const name = processName(workload)
   try {
     if (app.checks.enabled) {
       const plan = checkPlan(app, release, workload.processType, { settings, hostHeader })
+      plan.onWarning = (text) => output.error(text)
+      if (returns) plan.uptimeSec = Math.min(plan.uptimeSec, returnUptimeSec)
       await awaitReady(scheduler, workload, plan, signal)
     }
     await platform.call(checkDeploy, { app: app.name, releaseId: release.id, output, workload })
@@ -210,7 +217,11 @@ export async function showLastOutput(
   for (const line of lines) output.detail(line)
 }
 
-async function tellCounts({ call }: Platform, { app, release, slots, output }: Launch): Promise<void> {
+/** Tells how many of each type there are now. */
+export async function tellCounts(
+  { call }: Platform,
+  { app, release, slots, output }: Pick<Launch, 'app' | 'release' | 'slots' | 'output'>,
+): Promise<void> {
   for (const processType of new Set(slots.map(({ type }) => type))) {
     const count = slots.filter(({ type }) => type === processType).length
     await call(schedulerPostDeployProcess, {

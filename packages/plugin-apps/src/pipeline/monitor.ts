@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workload } from '@kernel/contracts'
 import type { Platform } from '../platform.ts'
-import { checkSettings } from './check.ts'
+import { checkSettings, hostHeaderOf, questionOf } from './check.ts'
 import { connectMs, probePort, retry } from './probe.ts'
 import { liveWorkloads, type RoutePublisher } from './routes.ts'
 
@@ -28,6 +28,8 @@ export class Monitor {
   readonly #expected = new Map<string, Set<Promise<void>>>()
   readonly #listeners = new Set<ProcessListener>()
   readonly #work = new Set<Promise<void>>()
+  /** Workloads whose end is waited for. */
+  readonly #awaited = new Set<string>()
 
   constructor(platform: Platform, routes: RoutePublisher) {
     this.#platform = platform
@@ -58,16 +60,22 @@ export class Monitor {
       if (app === name && !live.some((process) => process.id === id)) {
         this.#apps.delete(id)
         this.#restarts.delete(id)
-        this.#routes.markReady(id)
+        this.#routes.forget(id)
       }
     for (const { id } of live) {
       if (this.#apps.has(id)) continue
       this.#apps.set(id, name)
-      this.#track(this.#awaitEnd(id))
+      this.#await(id)
     }
     this.#tell(name)
     // What happened between the check and now has no event left to tell it.
     if (live.length > 0) this.#look(name)
+  }
+
+  #await(id: string): void {
+    if (this.#awaited.has(id)) return
+    this.#awaited.add(id)
+    this.#track(this.#awaitEnd(id).finally(() => this.#awaited.delete(id)))
   }
 
   /** A driver need not publish events: the end of a process shows here too, if later. */
@@ -126,17 +134,19 @@ export class Monitor {
       (async () => {
         while (state.again && !this.#platform.signal.aborted) {
           state.again = false
-          await this.#settle(name)
+          await this.#settle(name).catch(async (error) => {
+            const { signal, log } = this.#platform
+            if (signal.aborted) return
+            // Routes that lead to what is gone are worse than a late look.
+            state.again = true
+            log.warn(`The routes of ${name} could not be refreshed`, { app: name, error })
+            await sleep(restartPollMs, undefined, { signal }).catch(() => {})
+          })
         }
-      })()
-        .catch((error) => {
-          if (!this.#platform.signal.aborted)
-            this.#platform.log.warn(`The routes of ${name} could not be refreshed`, { app: name, error })
-        })
-        .finally(() => {
-          this.#looking.delete(name)
-          if (state.again && !this.#platform.signal.aborted) this.#look(name)
-        }),
+      })().finally(() => {
+        this.#looking.delete(name)
+        if (state.again && !this.#platform.signal.aborted) this.#look(name)
+      }),
     )
   }
 
@@ -152,19 +162,32 @@ export class Monitor {
     this.#tell(name)
   }
 
-  /** A process that was started again is no target before its port answers. */
-  expect(name: string, { id, address }: Workload): void {
-    const { store, settings, signal } = this.#platform
+  /** A process that was started again is no target before its port answers and its readiness checks pass. */
+  expect(name: string, workload: Workload): void {
+    const { store, settings, signal, scheduler } = this.#platform
+    const { id, address, processType } = workload
     const app = store.findApp(name)
+    if (this.#apps.has(id)) this.#await(id)
     if (app === undefined || address === undefined) return
+    const release = app.current === undefined ? undefined : store.findRelease(name, app.current)
+    const hostHeader = hostHeaderOf(this.#routes.domains(app), name)
+    const questions = app.checks.enabled
+      ? (release?.healthchecks[processType] ?? [])
+          .filter(({ type, warn }) => type === 'readiness' && !warn)
+          .map((check) => questionOf(scheduler, workload, check, hostHeader))
+      : []
     const { timeout } = checkSettings(app, settings)
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout * 1000)])
-    this.#routes.markNotReady(id)
+    this.#routes.markNotReady(id, 'starting')
+    const ready = async (s: AbortSignal) => {
+      for (const ask of questions) await ask?.(s)
+    }
     const answers = retry((s) => probePort(address, s), { attemptMs: connectMs }, limit)
+      .then(() => retry(ready, { attemptMs: settings.attemptTimeoutSec * 1000 }, limit))
       .catch(() => {})
       // Even where it never answered: a target that refuses is better news than a request that hangs.
       .then(() => {
-        if (this.#routes.markReady(id) && this.#apps.has(id)) this.#look(name)
+        if (this.#routes.markReady(id, 'starting') && this.#apps.has(id)) this.#look(name)
       })
     const expected = this.#expected.get(name) ?? new Set()
     this.#expected.set(name, expected.add(answers))

@@ -1,5 +1,6 @@
 /** Single questions to a process: does its port answer, its path, a command of its own. @module */
-import { request } from 'node:http'
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { problemOf, type Scheduler } from '@kernel/contracts'
@@ -45,17 +46,22 @@ export interface HttpProbe extends Address {
   /** `Host` header: a domain of the app, since some frameworks answer no other. */
   hostHeader: string
   content?: string
+  scheme?: 'http' | 'https'
+  headers?: Record<string, string>
 }
 
 /** Resolves when the path answers 2xx or 3xx and, where asked, has the content. */
 export function probeHttp(
-  { host, port, path, hostHeader, content }: HttpProbe,
+  { host, port, path, hostHeader, content, scheme = 'http', headers: more }: HttpProbe,
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (why: string) => reject(new Error(`GET ${path} ${why}`))
-    const headers = { host: hostHeader, 'user-agent': 'kernel-check', accept: '*/*' }
-    const asked = request({ host, port, path, headers, agent: false, signal }, (answer) => {
+    const headers = { host: hostHeader, 'user-agent': 'kernel-check', accept: '*/*', ...more }
+    const request = scheme === 'https' ? requestHttps : requestHttp
+    // Within this machine, a certificate proves nothing that the address does not.
+    const options = { host, port, path, headers, agent: false, signal, rejectUnauthorized: false }
+    const asked = request(options, (answer) => {
       const status = answer.statusCode ?? 0
       const passed = status >= 200 && status < 400
       if (!passed || content === undefined) {

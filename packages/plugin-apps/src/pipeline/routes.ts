@@ -2,6 +2,7 @@
 import type { Route, Target, Workload } from '@kernel/contracts'
 import { KeyedMutex } from '@kernel/state'
 import { effectiveDomains } from '../domain-names.ts'
+import { orGone } from '../failure.ts'
 import type { Platform } from '../platform.ts'
 import { processTypes } from '../source/procfile.ts'
 import type { AppRecord } from '../store/records.ts'
@@ -23,8 +24,8 @@ export function routesFor(domains: string[], targets: Target[], coming = false):
 export class RoutePublisher {
   readonly #platform: Platform
   readonly #turns = new KeyedMutex()
-  /** Processes that run, but have not answered yet since they were started again. */
-  readonly #notReady = new Set<string>()
+  /** Processes that are left out, by the reasons why: started again and no answer yet, not ready, ... */
+  readonly #notReady = new Map<string, Set<string>>()
   /** What the edge has of each app, as text. */
   readonly #published = new Map<string, string>()
   /** Apps whose processes are being started again: their requests wait rather than fail. */
@@ -47,7 +48,7 @@ export class RoutePublisher {
     await this.#turns.run(name, async () => {
       // Read here: domains may have changed since the deploy began.
       const app = this.#platform.store.app(name)
-      await this.publish(name, routesFor(this.domains(app), targetsOf(workloads)))
+      await this.publish(name, this.#routesTo(app, workloads))
       try {
         commit()
       } catch (error) {
@@ -72,14 +73,27 @@ export class RoutePublisher {
     return this.#turns.run(name, change)
   }
 
-  /** Leaves a process out of the routes until `markReady`. */
-  markNotReady(id: string): void {
-    this.#notReady.add(id)
+  /** Leaves a process out of the routes until `markReady` for the same reason; `refresh` makes it count. */
+  markNotReady(id: string, why: string): void {
+    const reasons = this.#notReady.get(id) ?? new Set()
+    this.#notReady.set(id, reasons.add(why))
   }
 
-  /** Whether it had been left out. */
-  markReady(id: string): boolean {
-    return this.#notReady.delete(id)
+  /** Whether it had been left out for that reason. */
+  markReady(id: string, why: string): boolean {
+    const reasons = this.#notReady.get(id)
+    const had = reasons?.delete(why) ?? false
+    if (reasons?.size === 0) this.#notReady.delete(id)
+    return had
+  }
+
+  isOut(id: string, why: string): boolean {
+    return this.#notReady.get(id)?.has(why) ?? false
+  }
+
+  /** For a process that is live no more. */
+  forget(id: string): void {
+    this.#notReady.delete(id)
   }
 
   /** Holds requests of an app that has no process yet; `refresh` makes it count. */
@@ -93,16 +107,21 @@ export class RoutePublisher {
     const { store } = this.#platform
     const app = store.findApp(name)
     if (app?.current === undefined || app.destroying) return this.withdraw(name)
-    const workloads = await liveWorkloads(this.#platform, app)
+    await this.publish(name, this.#routesTo(app, await liveWorkloads(this.#platform, app)))
+  }
+
+  /** Requests wait where a process is on its way, or will be ready again. */
+  #routesTo(app: AppRecord, workloads: Workload[]): Route[] {
     const ready = workloads.filter(({ id }) => !this.#notReady.has(id))
     const coming =
-      this.#coming.has(name) ||
+      this.#coming.has(app.name) ||
       workloads.some(
         ({ id, processType, status }) =>
           processType === 'web' &&
-          (status === 'restarting' || (status === 'running' && this.#notReady.has(id))),
+          // Paused by hand, it may go on at any moment.
+          (status === 'restarting' || status === 'frozen' || this.#notReady.has(id)),
       )
-    await this.publish(name, routesFor(this.domains(app), targetsOf(ready), coming))
+    return routesFor(this.domains(app), targetsOf(ready), coming)
   }
 
   /** What is published already is not published again; within `exclusively`. */
@@ -124,7 +143,7 @@ export class RoutePublisher {
 
 /** The live processes as the scheduler sees them; those that are gone are left out. */
 export async function liveWorkloads({ scheduler }: Platform, app: AppRecord): Promise<Workload[]> {
-  const found = await Promise.all(app.live.map(({ id }) => scheduler.inspect(id).catch(() => undefined)))
+  const found = await Promise.all(app.live.map(({ id }) => scheduler.inspect(id).catch(orGone)))
   return found.filter((workload) => workload !== undefined)
 }
 

@@ -3,7 +3,7 @@ import { type Deployer, same } from '../deployer.ts'
 import type { Environment } from '../environment.ts'
 import { asProblem } from '../failure.ts'
 import { checkVariableName } from '../names.ts'
-import { announce, type Platform } from '../platform.ts'
+import { announce, callAfterwards, type Platform } from '../platform.ts'
 import type { AppQueue, Work } from '../queue.ts'
 
 const globalName = 'global'
@@ -19,9 +19,10 @@ export function createConfig(platform: Platform, queue: AppQueue, deployer: Depl
   const { store } = platform
 
   /** Tells who wants to know; only names, never values. */
-  async function tell(app: string, keys: string[]): Promise<void> {
+  async function tell(app: string, keys: string[], onLine?: OnLine): Promise<void> {
     announce(platform, 'app', 'config', app, { keys: keys.join(',') })
-    await platform.call(postConfigUpdate, { app, keys })
+    const call = () => platform.call(postConfigUpdate, { app, keys })
+    await callAfterwards(platform, call, `The config of ${app} is changed`, onLine)
   }
 
   /** Stores it at once; processes get it when they are started the next time. */
@@ -45,7 +46,7 @@ export function createConfig(platform: Platform, queue: AppQueue, deployer: Depl
       // All or nothing: where the app does not come up with it, the config stays as it was.
       const next = (before: Environment) => applied(before, change)
       await deployer.reconfigure(app, next, describe(change, keys), signal, onLine, work)
-      await tell(app, keys)
+      await tell(app, keys, onLine)
       return store.app(app).config
     })
   }
@@ -56,7 +57,7 @@ export function createConfig(platform: Platform, queue: AppQueue, deployer: Depl
     const keys = changedKeys(before.config, config)
     if (keys.length === 0) return config
     store.putGlobal({ ...before, config })
-    await tell(globalName, keys)
+    await tell(globalName, keys, onLine)
     if (!restart) return config
     const restarts = store.listApps().map(({ name }) => restartOutdated(name, describe(change, keys), onLine))
     const failures = (await Promise.all(restarts)).filter((failure) => failure !== undefined)

@@ -2,7 +2,7 @@ import { type Domains, invalid, postDomainsUpdate } from '@kernel/contracts'
 import { assertDomainsFree, effectiveDomains, globalDomains, urlsOf } from '../domain-names.ts'
 import { normalizeDomain } from '../names.ts'
 import type { RoutePublisher } from '../pipeline/routes.ts'
-import { announce, type Platform } from '../platform.ts'
+import { announce, callAfterwards, type Platform } from '../platform.ts'
 import type { AppRecord } from '../store/records.ts'
 
 export function createDomains(platform: Platform, routes: RoutePublisher): Domains {
@@ -33,7 +33,8 @@ export function createDomains(platform: Platform, routes: RoutePublisher): Domai
 
   async function tell(app: string, domains: string[]): Promise<void> {
     announce(platform, 'app', 'domains', app, { domains: domains.join(',') })
-    await platform.call(postDomainsUpdate, { app, domains })
+    const call = () => platform.call(postDomainsUpdate, { app, domains })
+    await callAfterwards(platform, call, `The domains of ${app} are changed`)
   }
 
   const normalized = (domains: string[]) => [...new Set(domains.map(normalizeDomain))]

@@ -79,7 +79,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
         if (app.domains) await routes.withdraw(name)
         try {
           if (app.current !== undefined) await routes.publish(newName, routesFor(domains, targetsOf(started)))
-          writeMove({ ...renamed, live }, name)
+          writeMove({ ...renamed, live, frozen: [] }, name)
         } catch (error) {
           await routes.withdraw(newName)
           await routes.restore(name)
@@ -93,7 +93,8 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
     }
     monitor.forget(name)
     monitor.watch(newName)
-    retirer.retire(newName, old, checkSettings(app, platform.settings).waitToRetire)
+    // Those in the freezer know the app by its old name as well.
+    retirer.retire(newName, old, app, checkSettings(app, platform.settings).waitToRetire)
     await archive.rename(name, newName)
     announce(platform, 'app', 'rename', newName, { oldName: name })
     await platform.call(postAppRename, { oldApp: name, app: newName })

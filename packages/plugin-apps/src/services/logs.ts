@@ -45,7 +45,9 @@ export function createLogs(platform: Platform, archive: LogArchive, monitor: Mon
     const lines = (await archive.read(name)).filter(
       (line) => matches(process, line.process) && (since === undefined || nanoseconds(line.time) >= since),
     )
-    for (const workload of await liveWorkloads(platform, store.app(name))) {
+    const app = store.app(name)
+    const frozen = (app.frozen ?? []).flatMap(({ processes }) => processes)
+    for (const workload of await liveWorkloads(platform, { ...app, live: [...app.live, ...frozen] })) {
       if (!matches(process, processName(workload))) continue
       const wanted = { stdout: true, stderr: true, tail, since }
       for await (const entry of await scheduler.logs(workload.id, wanted)) {

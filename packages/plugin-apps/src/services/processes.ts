@@ -12,12 +12,13 @@ import { type Deployer, same } from '../deployer.ts'
 import type { Deploys } from '../deploys.ts'
 import { processTypePattern } from '../names.ts'
 import { processName } from '../pipeline/check.ts'
+import type { HealthWatch } from '../pipeline/health.ts'
 import { type Slot, slotsOf } from '../pipeline/launch.ts'
 import { createOutput } from '../pipeline/output.ts'
 import { scaleFor } from '../pipeline/release.ts'
 import { liveWorkloads } from '../pipeline/routes.ts'
 import { type Floor, transition } from '../pipeline/transition.ts'
-import { announce } from '../platform.ts'
+import { announce, callAfterwards } from '../platform.ts'
 import type { AppQueue, Work } from '../queue.ts'
 import { processTypes } from '../source/procfile.ts'
 import type { AppRecord, LiveProcess, ReleaseRecord } from '../store/records.ts'
@@ -34,6 +35,7 @@ export function createProcesses(
   queue: AppQueue,
   deployer: Deployer,
   deploys: Deploys,
+  health: HealthWatch,
 ): Processes {
   const { platform, routes, retirer, monitor } = floor
   const { store } = platform
@@ -87,7 +89,19 @@ export function createProcesses(
       const app = store.app(name)
       const workloads = await liveWorkloads(platform, app)
       const scale = app.current === undefined ? app.scale : scaleFor(app, currentOf(app).procfile)
-      const processes = workloads.map(reportOf).sort((a, b) => byName(a, b))
+      // What came back from the freezer was started as another release, and is this one now.
+      const processes = workloads
+        .map((workload) => {
+          const restarts = app.live.find(({ id }) => id === workload.id)?.restarts ?? 0
+          const notReady = health.notReady(workload.id)
+          return {
+            ...reportOf(workload),
+            restarts: workload.restartCount + restarts,
+            release: app.current ?? workload.releaseId,
+            ...(notReady !== undefined && { notReady }),
+          }
+        })
+        .sort((a, b) => byName(a, b))
       return {
         app: name,
         state: stateOf(app, workloads, deploys.runningOf(name) !== undefined),
@@ -123,7 +137,8 @@ export function createProcesses(
           await replace({ ...app, scale }, { start, keep, commit: write }, signal, onLine)
         }
         announce(platform, 'app', 'scale', name, { scale: countsText(scale) })
-        await platform.call(postScaleUpdate, { app: name, scale })
+        const call = () => platform.call(postScaleUpdate, { app: name, scale })
+        await callAfterwards(platform, call, `${name} is scaled`, onLine)
         return release ? scaleFor({ ...app, scale }, release.procfile) : scale
       })
     },
@@ -158,10 +173,11 @@ export function createProcesses(
         const stopped = (record: AppRecord) => {
           record.stopped = true
           record.live = []
+          record.frozen = []
         }
         await routes.switch(name, [], () => store.changeApp(name, stopped))
         monitor.watch(name)
-        await retirer.endAll(name, old, stopDrainSec)
+        await retirer.endAll(name, [...old, ...(await retirer.evicted(app))], stopDrainSec)
         announce(platform, 'app', 'stop', name)
       })
     },

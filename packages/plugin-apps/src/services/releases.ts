@@ -1,21 +1,23 @@
 import type { Releases } from '@kernel/contracts'
 import type { Deployer } from '../deployer.ts'
-import type { Platform } from '../platform.ts'
+import type { Floor } from '../pipeline/transition.ts'
+import { releaseId, rollBack } from '../rollback.ts'
 import { releaseInfo } from '../store/records.ts'
 
-export function createReleases({ store }: Platform, deployer: Deployer): Releases {
+export function createReleases(floor: Floor, deployer: Deployer): Releases {
+  const { store } = floor.platform
   return {
     async list(name) {
-      const { current } = store.app(name)
-      return store.listReleases(name).map((release) => releaseInfo(release, current))
+      const app = store.app(name)
+      return store.listReleases(name).map((release) => releaseInfo(release, app))
     },
     async inspect(name, id) {
-      const { current } = store.app(name)
-      return releaseInfo(store.release(name, id), current)
+      const app = store.app(name)
+      return releaseInfo(store.release(name, releaseId(id)), app)
     },
-    async rollback(name, id, onLine) {
-      const release = await deployer.rollback(name, id, onLine)
-      return releaseInfo(release, store.app(name).current)
+    async rollback(name, id, options, onLine) {
+      const release = await rollBack(floor, deployer, { app: name, id, ...options }, onLine)
+      return releaseInfo(release, store.app(name))
     },
   }
 }

@@ -4,37 +4,53 @@ import { z } from 'zod'
 import { processTypePattern } from '../names.ts'
 
 const seconds = z.number().min(0).max(86_400)
+/** A line for the shell, or argv. */
+const commandSchema = z.union([
+  z
+    .string()
+    .min(1)
+    .transform((line) => ['/bin/sh', '-c', line]),
+  z.array(z.string()).min(1),
+])
 const healthcheckSchema = z.looseObject({
   name: z.string().optional(),
-  /** `startup` and `readiness` decide about a deploy; `liveness` is run by `checks:run` alone. */
+  /**
+   * `startup` and `readiness` decide about a deploy. While a process runs, `readiness` takes it out of the routes
+   * and back, and `liveness` has it started again.
+   */
   type: z.enum(['startup', 'readiness', 'liveness']).default('startup'),
   path: z.string().startsWith('/').optional(),
+  scheme: z.enum(['http', 'https']).optional(),
+  httpHeaders: z
+    .array(z.looseObject({ name: z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/), value: z.string() }))
+    .optional(),
   /** Absent: the port of the process. */
   port: z.number().int().min(1).max(65535).optional(),
   /** Run in the container; exit code 0 passes. */
-  command: z
-    .union([
-      z
-        .string()
-        .min(1)
-        .transform((line) => ['/bin/sh', '-c', line]),
-      z.array(z.string()).min(1),
-    ])
-    .optional(),
+  command: commandSchema.optional(),
   /** The port has to answer. */
   listening: z.boolean().optional(),
   /** Seconds that the process has to stay up. */
   uptime: seconds.optional(),
   /** Text that the answer has to contain. */
   content: z.string().optional(),
-  /** Tries; absent: until the timeout of the app's checks. */
+  /** Tries; absent: at a start until the timeout of the app's checks, later 3. */
   attempts: z.number().int().min(1).max(1000).optional(),
-  /** Seconds between tries. */
+  /** Seconds between tries; absent: short ones at a start, later 5. */
   wait: seconds.optional(),
   /** Seconds of one try. */
   timeout: seconds.optional(),
   /** Seconds before the first try. */
   initialDelay: seconds.optional(),
+  /** Its failure is told, and decides nothing. */
+  warn: z.boolean().optional(),
+  /** What is done where it has failed: a command in the process's container, a POST. */
+  onFailure: z
+    .looseObject({
+      command: commandSchema.optional(),
+      url: z.url({ protocol: /^https?$/ }).optional(),
+    })
+    .optional(),
 })
 export type Healthcheck = z.output<typeof healthcheckSchema>
 

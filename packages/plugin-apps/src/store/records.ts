@@ -2,13 +2,24 @@
 import type { DeployInfo, ReleaseInfo } from '@kernel/contracts'
 import type { Healthcheck } from '../source/app-json.ts'
 
-/** A process that belongs to the app now. Every other workload of the app is on its way out. */
+/** A process that belongs to the app now. Every other workload of the app is on its way out, or in the freezer. */
 export interface LiveProcess {
   /** Of the workload. */
   id: string
   type: string
   /** From 1. */
   index: number
+  /** How often it was started again for its liveness checks, with the restarts that the scheduler forgot by that. */
+  restarts?: number
+  /** Why it gets no requests: the readiness check that it does not pass. A new daemon goes on from there. */
+  unready?: string
+}
+
+/** A release that served and stands still since. */
+export interface FrozenRelease {
+  release: string
+  /** All that ran of it; `startedAt` (RFC 3339) tells whether one was started again since. */
+  processes: Array<LiveProcess & { startedAt: string }>
 }
 
 export interface BuilderSettings {
@@ -51,6 +62,10 @@ export interface AppRecord {
   /** Id of the release that serves. */
   current?: string
   live: LiveProcess[]
+  /** How many releases stay in the freezer after they have served; absent: none. */
+  keepFrozen?: number
+  /** Newest first. */
+  frozen?: FrozenRelease[]
 }
 
 export interface ReleaseRecord {
@@ -115,7 +130,10 @@ export function newApp(name: string, created: string): AppRecord {
 export const isReleaseId = (id: string): boolean => /^v[1-9]\d*$/.test(id)
 
 /** As users of the services see it. */
-export function releaseInfo(release: ReleaseRecord, current: string | undefined): ReleaseInfo {
+export function releaseInfo(
+  release: ReleaseRecord,
+  { current, frozen = [] }: Pick<AppRecord, 'current' | 'frozen'>,
+): ReleaseInfo {
   const { id, number, source, description, artifact, gitRev, configHash, procfile, scale, created, user } =
     release
   return {
@@ -132,5 +150,6 @@ export function releaseInfo(release: ReleaseRecord, current: string | undefined)
     ...(user !== undefined && { user }),
     current: id === current,
     ...(release.pruned && { pruned: true }),
+    ...(frozen.some((one) => one.release === id) && { frozen: true }),
   }
 }

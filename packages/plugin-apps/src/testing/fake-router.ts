@@ -15,6 +15,8 @@ export class FakeRouter implements Router {
   address: Array<{ protocol: 'http' | 'https'; host: string; port: number }> = [
     { protocol: 'http', host: '127.0.0.1', port: 8080 },
   ]
+  /** Connections that no drain sees the end of. */
+  openAfterDrain = 0
   #routes = new Map<string, Route[]>()
 
   async publish(app: string, routes: Route[]): Promise<{ generation: number }> {
@@ -42,7 +44,7 @@ export class FakeRouter implements Router {
   async drain(targetIds: string[]): Promise<{ open: number }> {
     this.drained.push(targetIds)
     await this.drainGate
-    return { open: 0 }
+    return { open: this.openAfterDrain }
   }
 
   async cut(targetIds: string[]): Promise<void> {

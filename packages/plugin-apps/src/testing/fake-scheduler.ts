@@ -52,12 +52,17 @@ export class FakeScheduler implements Scheduler {
   readonly specs: WorkloadSpec[] = []
   /** `stop web.1`, ... in order. */
   readonly journal: string[] = []
+  /** Requests that each web process has answered. */
+  readonly asked = new Map<string, number>()
+  /** Commands that were run beside a process. */
+  readonly executed: string[][] = []
   /** Makes the next call of a method fail. */
   readonly failNext = new Map<keyof Scheduler, Error>()
   buildGate: Promise<unknown> = Promise.resolve()
   /** Called before a process is stopped or removed. */
   beforeEnd: (workload: Workload) => void = () => {}
   readonly #events: FakeEvents
+  #starts = 0
 
   constructor(events: FakeEvents) {
     this.#events = events
@@ -164,6 +169,25 @@ export class FakeScheduler implements Scheduler {
     return { ...process.workload }
   }
 
+  async freeze(id: string): Promise<void> {
+    this.#fail('freeze')
+    const { workload } = this.#process(id)
+    if (workload.status !== 'frozen' && workload.status !== 'running')
+      throw conflict(`${workload.name} is ${workload.status}`)
+    this.beforeEnd(workload)
+    if (workload.status === 'running') this.journal.push(`freeze ${workload.processType}.${workload.index}`)
+    workload.status = 'frozen'
+  }
+
+  async thaw(id: string): Promise<Workload> {
+    this.#fail('thaw')
+    const { workload } = this.#process(id)
+    if (workload.status !== 'frozen' && workload.status !== 'running')
+      throw conflict(`${workload.name} is ${workload.status}`)
+    workload.status = 'running'
+    return structuredClone(workload)
+  }
+
   async remove(id: string): Promise<void> {
     this.#fail('remove')
     const process = this.#process(id)
@@ -222,6 +246,7 @@ export class FakeScheduler implements Scheduler {
 
   async exec(id: string, { command }: { command: string[] }) {
     this.#process(id)
+    this.executed.push(command)
     const exitCode = command.includes('false') ? 1 : 0
     async function* output(): AsyncGenerator<OutputChunk> {
       yield { stream: 1, data: Buffer.from(`${command.join(' ')}\n`) }
@@ -258,6 +283,11 @@ export class FakeScheduler implements Scheduler {
     await this.#end(this.#process(id), exitCode, status)
   }
 
+  /** How a process behaves from now on; and after a restart, where `afterwards` says so. */
+  setBehaviour(id: string, behaviour: string): void {
+    this.#process(id).behaviour = behaviour
+  }
+
   /** The restart policy strikes: same workload, another address. */
   async comeBack(id: string): Promise<void> {
     const process = this.#process(id)
@@ -283,11 +313,15 @@ export class FakeScheduler implements Scheduler {
   }
 
   async #run(process: Process): Promise<void> {
-    const { behaviour, workload, spec } = process
+    const { workload, spec } = process
+    const { behaviour } = process
+    this.#starts += 1
+    workload.startedAt = new Date(Date.now() + this.#starts).toISOString()
     this.write(workload.id, `${workload.processType}.${workload.index} starts`)
     if (spec.port !== undefined) {
       const server = createServer((request, response) => {
-        response.statusCode = Number(/^status:(\d+)$/.exec(behaviour)?.[1] ?? 200)
+        this.asked.set(workload.id, (this.asked.get(workload.id) ?? 0) + 1)
+        response.statusCode = Number(/^status:(\d+)$/.exec(process.behaviour)?.[1] ?? 200)
         response.end(`${workload.releaseId} ${request.url} ${request.headers.host}`)
       })
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -30,7 +30,7 @@ export interface ServiceOptions {
   exchange: Exchange
   /** Aborts when the daemon stops. */
   stop: AbortSignal
-  /** How long git may go on without its client, in milliseconds. */
+  /** How long git may go on without its client, in milliseconds, until the push has arrived. */
   detachedMs: number
   /** Answers each push by `accept` or `refuse`; where it throws, the push is refused. */
   onPush?(push: PendingPush): Promise<void>
@@ -55,7 +55,17 @@ export async function runService(options: ServiceOptions): Promise<number> {
   )
   const end = () => endGroup(child, ended)
   stop.addEventListener('abort', end)
-  const late = afterGone(exchange.gone, service === 'upload-pack' ? 0 : options.detachedMs, end)
+  // A push that has arrived is not cut off for its length: what it deploys has to be what the branch says.
+  let arrived = false
+  const late = afterGone(exchange.gone, service === 'upload-pack' ? 0 : options.detachedMs, () => {
+    if (!arrived) end()
+  })
+  const onPush =
+    options.onPush &&
+    ((push: PendingPush) => {
+      arrived = true
+      return options.onPush!(push)
+    })
   try {
     if (stop.aborted) end()
     feed(exchange.input, child.stdin!, exchange.gone)
@@ -64,7 +74,7 @@ export async function runService(options: ServiceOptions): Promise<number> {
       pump(child.stdout!, exchange.output, exchange.gone),
       pump(child.stderr!, exchange.error, exchange.gone),
       // A deploy may outlast a git that was killed; there is nothing left to answer then.
-      options.onPush && Promise.race([ended, answerHook(child, ended, repository, options.onPush)]),
+      onPush && Promise.race([ended, answerHook(child, ended, repository, onPush)]),
     ])
     return code
   } finally {

@@ -15,6 +15,7 @@ import {
   Events,
   Ledger,
   notFound,
+  Releases,
   Router,
   Scheduler,
   SshKeys,
@@ -81,6 +82,41 @@ describe('the API of the product', () => {
       ['remove', 'blog', ['a.example', 'b.example']],
       ['remove', 'blog', ['a.example']],
       'SHA256:a/b+c=',
+    ])
+  })
+
+  it('names who cancels by their token, whatever they say', async () => {
+    const calls: unknown[] = []
+    const { call } = await startApiServer([
+      fake(Deploys, {
+        cancel: async (...args) => void calls.push(['cancel', ...args]),
+        list: async (...args) => {
+          calls.push(['list', ...args])
+          return []
+        },
+        prune: async (...args) => {
+          calls.push(['prune', ...args])
+          return { removed: 2 }
+        },
+      }),
+      fake(Releases, {
+        rollback: async (...args) => {
+          calls.push(['rollback', ...args.slice(0, 3)])
+          throw conflict('blog v1 is not in the freezer')
+        },
+      }),
+    ])
+    expect((await call('DELETE', '/deploys/d1?by=mallory')).status).toBe(204)
+    expect(await (await call('GET', '/deploys?limit=3')).json()).toEqual([])
+    expect(await (await call('DELETE', '/apps/blog/deploys?keep=1')).json()).toEqual({ removed: 2 })
+    expect((await call('POST', '/apps/blog/rollback', { release: '1', frozen: true })).status).toBe(409)
+    expect((await call('POST', '/apps/blog/rollback')).status).toBe(409)
+    expect(calls).toEqual([
+      ['cancel', 'd1', 'test'],
+      ['list', undefined, { limit: 3 }],
+      ['prune', 'blog', 1],
+      ['rollback', 'blog', '1', { frozen: true }],
+      ['rollback', 'blog', undefined, {}],
     ])
   })
 

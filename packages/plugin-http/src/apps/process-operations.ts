@@ -75,10 +75,19 @@ export function processOperations({ processes, releases, deploys, logs }: ApiSer
     releasesInspect: json(releaseInfo, {}, ({ params }) => releases.inspect(params.app, params.release)),
     releasesRollback: work(
       { line: deployLine, result: releaseInfo },
-      { body: z.object({ release: z.string().optional() }).optional() },
-      ({ params, body }, write) => releases.rollback(params.app, body?.release, write),
+      { body: z.object({ release: z.string().optional(), frozen: z.boolean().optional() }).optional() },
+      ({ params, body: { release, ...options } = {} }, write) =>
+        releases.rollback(params.app, release, options, write),
     ),
 
+    deploysRecent: json(z.array(deployInfo), { query: z.object({ limit: whole }) }, ({ query }) =>
+      deploys.list(undefined, query.limit === undefined ? {} : { limit: query.limit }),
+    ),
+    deploysPrune: json(
+      z.object({ removed: z.int() }),
+      { query: z.object({ keep: whole }) },
+      ({ params, query }) => deploys.prune(params.app, query.keep),
+    ),
     deploysList: json(z.array(deployInfo), { query: z.object({ limit: whole }) }, ({ params, query }) =>
       deploys.list(params.app, query.limit === undefined ? {} : { limit: query.limit }),
     ),
@@ -88,7 +97,11 @@ export function processOperations({ processes, releases, deploys, logs }: ApiSer
       { query: z.object({ follow: flag }) },
       ({ params, query, signal }) => deploys.output(params.deploy, { follow: query.follow, signal }),
     ),
-    deploysCancel: empty({}, ({ params }) => deploys.cancel(params.deploy)),
+    // On the socket of the machine the caller has no name but the one it gives.
+    deploysCancel: empty(
+      { query: z.object({ by: z.string().max(100).optional() }) },
+      ({ params, query, caller }) => deploys.cancel(params.deploy, caller === 'local' ? query.by : caller),
+    ),
 
     logs: feed(
       logLine,

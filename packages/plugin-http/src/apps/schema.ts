@@ -70,6 +70,8 @@ export const appReport = mirrors<AppReport>()(
       base: z.string().optional(),
     }),
     deployBranch: z.string(),
+    keepFrozen: z.int(),
+    frozen: z.array(z.string()),
     gitRev: z.string().optional(),
     domains: z.array(z.string()),
     scale: counts,
@@ -86,11 +88,12 @@ const processReport = mirrors<ProcessReport>()(
     index: z.int(),
     workloadId: z.string(),
     release: z.string(),
-    status: z.enum(['running', 'restarting', 'exited']),
+    status: z.enum(['running', 'restarting', 'exited', 'frozen']),
     startedAt: time,
     exitCode: z.int().optional(),
     restarts: z.int(),
     address: z.string().optional(),
+    notReady: z.string().optional(),
   }),
 )
 
@@ -117,6 +120,7 @@ export const releaseInfo = mirrors<ReleaseInfo>()(
     user: z.string().optional(),
     current: z.boolean(),
     pruned: z.boolean().optional(),
+    frozen: z.boolean().optional(),
   }),
 )
 
@@ -125,7 +129,7 @@ export const deployInfo = mirrors<DeployInfo>()(
   z.object({
     id: z.string(),
     app: z.string(),
-    status: z.enum(['waiting', 'running', 'succeeded', 'failed', 'superseded']),
+    status: z.enum(['waiting', 'running', 'succeeded', 'failed', 'superseded', 'cancelled']),
     source,
     gitRev: z.string().optional(),
     user: z.string().optional(),

@@ -142,6 +142,7 @@ function tellOthers(engine: Engine): void {
       id: record.id,
       name: record.name,
       running: isRunning(record),
+      paused: record.status === 'paused',
       endpoints: record.endpoints,
     })),
   )

@@ -44,6 +44,13 @@ export async function restoreContainers(engine: Engine): Promise<void> {
 }
 
 function adopt(engine: Engine, record: ContainerRecord): void {
+  // A kill may have come between the freezer and the record; the freezer is right.
+  const frozen = engine.cgroup(record).isFrozen()
+  const status = frozen === undefined ? record.status : frozen ? 'paused' : 'running'
+  if (status !== record.status) {
+    record.status = status
+    engine.registry.save(record)
+  }
   const bundle = engine.bundle(record.id)
   engine.exits.expect(record.id, (exitCode) => engine.exited(record, exitCode))
   const path = engine.logPath(record.id)

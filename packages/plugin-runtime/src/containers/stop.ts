@@ -108,10 +108,16 @@ async function sendSignal(
   if (record.process) signalProcess(record.process, signal)
   engine.publish(record, 'kill', { signal: String(signal) })
   if (record.status === 'paused' && final) {
-    await engine.runtime.resume(record.id)
+    await setFrozen(engine, record, false)
     record.status = 'running'
     engine.registry.save(record)
   }
+}
+
+/** By the cgroup's own file, which costs microseconds; else through the OCI runtime. */
+async function setFrozen(engine: Engine, record: ContainerRecord, frozen: boolean): Promise<void> {
+  if (await engine.cgroup(record).setFrozen(frozen)) return
+  await (frozen ? engine.runtime.pause(record.id) : engine.runtime.resume(record.id))
 }
 
 async function endsWithin(exit: Promise<unknown>, milliseconds: number): Promise<boolean> {
@@ -133,7 +139,7 @@ export async function pauseContainer(engine: Engine, ref: string): Promise<void>
     if (record.status === 'restarting')
       throw conflict(`container ${record.id} is restarting, wait until the container is running`)
     if (record.status !== 'running') throw conflict(`container ${record.id} is not running`)
-    await engine.runtime.pause(record.id)
+    await setFrozen(engine, record, true)
     record.status = 'paused'
     engine.registry.save(record)
     engine.publish(record, 'pause')
@@ -144,7 +150,7 @@ export async function unpauseContainer(engine: Engine, ref: string): Promise<voi
   const record = engine.registry.resolve(ref)
   await engine.mutex.run(record.id, async () => {
     if (record.status !== 'paused') throw conflict(`container ${record.id} is not paused`)
-    await engine.runtime.resume(record.id)
+    await setFrozen(engine, record, false)
     record.status = 'running'
     engine.registry.save(record)
     engine.publish(record, 'unpause')

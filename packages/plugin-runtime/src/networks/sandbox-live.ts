@@ -24,6 +24,8 @@ export interface LiveContext {
   log: Logger
   /** The container that a link (`db:alias`) names. */
   sandboxOf(ref: string): SandboxRecord | undefined
+  /** Addresses of containers whose processes stand still. */
+  paused(networkId: string): Set<string>
 }
 
 /** Names, name servers and published ports of running sandboxes. */
@@ -120,7 +122,8 @@ export class LiveSandboxes {
       const suffix = `.${network?.name.toLowerCase()}`
       const plain = name.endsWith(suffix) ? name.slice(0, -suffix.length) : name
       const addresses = this.names.addresses(endpoint.networkId, name)
-      found.push(...(addresses.length > 0 ? addresses : this.names.addresses(endpoint.networkId, plain)))
+      const named = addresses.length > 0 ? addresses : this.names.addresses(endpoint.networkId, plain)
+      found.push(...this.awake(endpoint.networkId, named))
       const link = (endpoint.settings.Links ?? []).find(
         (one) => (one.split(':')[1] ?? one).toLowerCase() === name,
       )
@@ -128,6 +131,14 @@ export class LiveSandboxes {
       found.push(...addressesOn(target, endpoint.networkId))
     }
     return [...new Set(found)]
+  }
+
+  /** One that stands still answers nobody: others of the name come before it. */
+  private awake(networkId: string, addresses: string[]): string[] {
+    if (addresses.length < 2) return addresses
+    const paused = this.context.paused(networkId)
+    const awake = addresses.filter((address) => !paused.has(address))
+    return awake.length > 0 ? awake : addresses
   }
 
   private reverse(record: SandboxRecord, address: string): string | undefined {

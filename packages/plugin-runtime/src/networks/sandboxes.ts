@@ -30,7 +30,7 @@ import type { NetworkStore } from './network-store.ts'
 import type { PortHolds } from './port-holds.ts'
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './records.ts'
 import { hostsWith, hostsWithout, resolvConfWithNames, writeFiles } from './sandbox-files.ts'
-import { LiveSandboxes, type Sandbox } from './sandbox-live.ts'
+import { addressesOn, LiveSandboxes, type Sandbox } from './sandbox-live.ts'
 import { checkEndpoint, dnsNames, planSandbox, portMapOf, type SandboxPlan } from './sandbox-plan.ts'
 import { sweepRemains } from './sweep.ts'
 
@@ -57,7 +57,11 @@ export class SandboxManager implements Sandboxes {
 
   constructor(context: SandboxContext) {
     this.context = context
-    this.live = new LiveSandboxes({ ...context, sandboxOf: (ref) => this.find(ref)?.record })
+    this.live = new LiveSandboxes({
+      ...context,
+      sandboxOf: (ref) => this.find(ref)?.record,
+      paused: (networkId) => this.pausedAddresses(networkId),
+    })
     // Until restore() tells who still runs, all that is recorded is held to be in use.
     for (const record of context.records.list()) {
       const sandbox: Sandbox = { record, rules: this.live.rulesFor(record) }
@@ -66,6 +70,11 @@ export class SandboxManager implements Sandboxes {
         if (address && context.store.get(networkId)) context.store.pool(networkId).mark(address)
       }
     }
+  }
+
+  private pausedAddresses(networkId: string): Set<string> {
+    const paused = this.listContainers().filter((container) => container.paused)
+    return new Set(paused.flatMap(({ id }) => addressesOn(this.sandboxes.get(id)?.record, networkId)))
   }
 
   setContainers(list: Parameters<Sandboxes['setContainers']>[0]): void {

@@ -95,4 +95,46 @@ describe.runIf(!reason)('keeps the contract of the scheduler', () => {
     await driver.remove(web.id)
     await driver.removeArtifact(ref)
   })
+
+  it('leads nobody by a shared name to a workload in the freezer', async () => {
+    const driver = open()
+    const ref = await buildBase(driver)
+    const spec = { app: 'blog', releaseId: 'v1', index: 1, artifact: ref, env: {} }
+    const web = (name: string) => ({
+      ...spec,
+      processType: 'web',
+      name: `blog.web.${name}`,
+      port: 5000,
+      command: ['sleep', '60'],
+    })
+    const old = await driver.start(web('old'))
+    const fresh = await driver.start(web('fresh'))
+    const ask = async () => {
+      const { id } = await driver.start({
+        ...spec,
+        name: 'blog.ask.1',
+        processType: 'ask',
+        command: [
+          'node',
+          '-e',
+          "require('dns').resolve4('blog.web', (error, all) => console.log(all.join(' ')))",
+        ],
+        oneOff: {},
+      })
+      let text = ''
+      for await (const { data } of (await driver.attach(id)).output) text += Buffer.from(data).toString()
+      await expect.poll(async () => (await driver.list()).length).toBe(2)
+      return text.trim().split(' ').sort()
+    }
+    const addresses = [old, fresh].map(({ address }) => address!.host)
+    expect(await ask()).toEqual([...addresses].sort())
+    await driver.freeze!(old.id)
+    expect(await ask()).toEqual([addresses[1]])
+    await driver.freeze!(fresh.id)
+    expect(await ask()).toEqual([...addresses].sort())
+    await driver.thaw!(old.id)
+    expect(await ask()).toEqual([addresses[0]])
+    for (const { id } of [old, fresh]) await driver.remove(id)
+    await driver.removeArtifact(ref)
+  })
 })

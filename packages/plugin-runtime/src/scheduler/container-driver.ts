@@ -143,6 +143,17 @@ export function createContainerDriver({
       await unlessNothingToDo(containers.start(id))
       return (await inspectWorkload(id)).workload
     },
+    async freeze(id) {
+      const { workload } = await inspectWorkload(id)
+      if (workload.status !== 'frozen') await containers.pause(id)
+    },
+    async thaw(id) {
+      const { workload } = await inspectWorkload(id)
+      if (workload.status === 'frozen') await containers.unpause(id)
+      else if (workload.status !== 'running')
+        throw conflict(`${workload.name} is ${workload.status}; only what is frozen can be thawed.`)
+      return (await inspectWorkload(id)).workload
+    },
     async remove(id) {
       await inspectWorkload(id)
       await containers.remove(id, { force: true, volumes: true })
@@ -302,7 +313,13 @@ function toWorkload(inspect: ContainerInspect): Workload | undefined {
   const { State, NetworkSettings } = inspect
   const { port, ...who } = identity
   const host = NetworkSettings.Networks[appNetwork]?.IPAddress || NetworkSettings.IPAddress
-  const status = State.Restarting ? 'restarting' : State.Running ? 'running' : 'exited'
+  const status = State.Restarting
+    ? 'restarting'
+    : State.Paused
+      ? 'frozen'
+      : State.Running
+        ? 'running'
+        : 'exited'
   return {
     ...who,
     id: inspect.Id,

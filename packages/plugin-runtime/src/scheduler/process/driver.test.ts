@@ -1,4 +1,5 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { schedulerSuite } from '@kernel/contracts/testing'
@@ -96,6 +97,38 @@ it('tells of every end and start, and wakes who waits at the first end', async (
   await expect
     .poll(() => told.filter((line) => line.endsWith(id)).map((line) => line.split(' ')[0]))
     .toEqual(['start', 'die', 'start', 'die'])
+  await driver.close()
+  db.close()
+  await Promise.all([dataDir, source].map((dir) => rm(dir, { recursive: true })))
+})
+
+it('starts again on another port where its own was taken meanwhile', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'process-driver-'))
+  const { driver, db } = await open(dataDir)
+  const source = await mkdtemp(join(tmpdir(), 'process-source-'))
+  const plan = { builder: 'test', dockerfile: { text: '' }, host: { commands: [] }, processes: {} }
+  const { ref } = await driver.build({ app: 'a', buildId: 'b', dir: source, plan, secretEnv: {} }, () => {})
+  const serve = `require('http').createServer((q, s) => s.end('mine')).listen(process.env.PORT, '127.0.0.1')`
+  const { id, address } = await driver.start({
+    app: 'a',
+    releaseId: 'v1',
+    processType: 'web',
+    index: 1,
+    name: 'a.web.1',
+    artifact: ref,
+    env: {},
+    port: 5000,
+    command: [process.execPath, '-e', serve],
+  })
+  await driver.stop(id)
+  const thief = createServer((_, response) => void response.end('stolen'))
+  await new Promise<void>((resolve) => thief.listen(address!.port, '127.0.0.1', resolve))
+  const again = await driver.restart(id)
+  expect(again.address?.port).not.toBe(address?.port)
+  await expect
+    .poll(() => fetch(`http://127.0.0.1:${again.address?.port}/`).then((answer) => answer.text()))
+    .toBe('mine')
+  thief.close()
   await driver.close()
   db.close()
   await Promise.all([dataDir, source].map((dir) => rm(dir, { recursive: true })))

@@ -24,7 +24,7 @@ import { ulid } from 'ulid'
 import { staticServerFile } from '../../base-image/index.ts'
 import { readLog } from '../../containers/log-reader.ts'
 import { hostEnvironment, type TreeArtifacts } from './artifacts.ts'
-import { freePort } from './free-port.ts'
+import { freePort, isFree } from './free-port.ts'
 import { processIdentity, sameProcess } from './identity.ts'
 import { createLimitGroups } from './limits.ts'
 import { type Supervisor, signalGroup, supervise } from './supervisor.ts'
@@ -127,6 +127,16 @@ export async function createProcessDriver({
       ...spec.env,
       ...own,
     }
+  }
+
+  /** While it was down, another program may have taken its port, or what ran before may still be ending on it. */
+  async function keepPort(id: string): Promise<void> {
+    const port = recordOf(id).workload.address?.port
+    if (port === undefined || (await isFree(port))) return
+    const fresh = await freePort(ports)
+    ports.delete(port)
+    ports.add(fresh)
+    change(id, { address: { host: '127.0.0.1', port: fresh } })
   }
 
   async function run(id: string): Promise<void> {
@@ -253,7 +263,28 @@ export async function createProcessDriver({
       }),
     restart: (id) =>
       mutex.run(id, async () => {
-        if (recordOf(id).workload.status === 'exited') await run(id)
+        if (recordOf(id).workload.status === 'exited') {
+          await keepPort(id)
+          await run(id)
+        }
+        return recordOf(id).workload
+      }),
+    freeze: (id) =>
+      mutex.run(id, async () => {
+        const { workload } = recordOf(id)
+        if (workload.status === 'frozen') return
+        if (workload.status !== 'running')
+          throw conflict(`${workload.name} is ${workload.status}; only what runs can be frozen.`)
+        supervisors.get(id)?.setFrozen(true)
+        change(id, { status: 'frozen' })
+      }),
+    thaw: (id) =>
+      mutex.run(id, async () => {
+        const { workload } = recordOf(id)
+        if (workload.status !== 'frozen' && workload.status !== 'running')
+          throw conflict(`${workload.name} is ${workload.status}; only what is frozen can be thawed.`)
+        supervisors.get(id)?.setFrozen(false)
+        change(id, { status: 'running' })
         return recordOf(id).workload
       }),
     remove: (id) =>

@@ -31,6 +31,8 @@ export interface Supervisor {
   readonly stream: ProcessStream | undefined
   /** Ends it for good: the signal to the whole group, SIGKILL after the time. */
   stop(signal: NodeJS.Signals, timeoutMs: number): Promise<void>
+  /** Stops the whole group where it stands, or lets it go on. What has left the group is not reached. */
+  setFrozen(frozen: boolean): void
 }
 
 /** Resolves once the first process runs. @throws Error where it can't be started */
@@ -112,6 +114,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
       return exited.promise
     },
     stream: queue && streamOf(queue, () => child),
+    setFrozen: (frozen) => signalGroup(child.pid, frozen ? 'SIGSTOP' : 'SIGCONT'),
     async stop(signal, timeoutMs) {
       stopping = true
       if (timer) {
@@ -121,6 +124,8 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
         return
       }
       signalGroup(child.pid, signal)
+      // What stands still gets no signal but SIGKILL.
+      signalGroup(child.pid, 'SIGCONT')
       const late = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), timeoutMs)
       await ended.promise
       clearTimeout(late)
