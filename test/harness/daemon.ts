@@ -15,6 +15,7 @@ import {
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ask } from './ask.ts'
 import { dockerCommand } from './docker.ts'
 import { findLeftovers, isClean, sweep } from './leftovers.ts'
 import { freePorts } from './ports.ts'
@@ -258,29 +259,8 @@ export class Daemon {
     const apps = await this.json<AppRow[]>(['apps:list'])
     await Promise.all(apps.map(({ name }) => this.kernel(['apps:destroy', name, '--force'])))
     const socketPath = this.socket
-    const containers = (await ask(socketPath, 'GET', '/containers/json?all=1')) as Array<{ Id: string }>
+    const containers = await ask<Array<{ Id: string }>>(socketPath, 'GET', '/containers/json?all=1')
     await Promise.all(containers.map(({ Id }) => ask(socketPath, 'DELETE', `/containers/${Id}?force=1&v=1`)))
     await ask(socketPath, 'POST', '/networks/prune')
   }
-}
-
-/** The Engine API without any client. */
-function ask(socketPath: string, method: string, path: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const asking = request({ socketPath, method, path, agent: false }, (answer) => {
-      let text = ''
-      answer.setEncoding('utf8').on('data', (piece: string) => {
-        text += piece
-      })
-      answer.once('error', reject)
-      answer.once('end', () => {
-        const status = answer.statusCode ?? 0
-        // 501: a daemon without containers has none to remove.
-        if (status >= 300 && status !== 501) reject(new Error(`${method} ${path}: ${status} ${text}`))
-        else resolve(text === '' || status === 501 ? [] : JSON.parse(text))
-      })
-    })
-    asking.once('error', reject)
-    asking.end()
-  })
 }

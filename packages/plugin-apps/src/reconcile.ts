@@ -46,6 +46,11 @@ export async function reconcile(
       )
       continue
     }
+    // Before anything is pushed to it: the repository may still have the old name.
+    if (app.renamedFrom !== undefined)
+      await lifecycle
+        .finishRename(name)
+        .catch((error) => log.error(`Could not finish the renaming of ${name}`, { app: name, error }))
     if (app.current === undefined) continue
     const alive = await liveWorkloads(platform, app)
     const missing = app.live.filter(
