@@ -9,3 +9,4 @@ export { ensureDir, readJson, removeTree, sweepTemp, writeFileAtomic, writeJson 
 export { KeyedMutex } from './keyed-mutex.ts'
 export { type Migration, MigrationError, SchemaTooNewError } from './migrations.ts'
 export { DatabaseFileError, type DatabaseOptions, isConstraintError, openDatabase } from './open-database.ts'
+export { type SpaceReserve, spaceReserve } from './space-reserve.ts'

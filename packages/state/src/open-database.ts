@@ -16,6 +16,14 @@ export interface DatabaseOptions {
   bigints?: boolean
 }
 
+/**
+ * What every database keeps for itself, in its file and in its log: on a full disk, the records that make room can
+ * still be written.
+ */
+const RESERVED_BYTES = 256 << 10
+/** Milliseconds after the opening; a start has more urgent things to do. */
+const RESERVE_AFTER = 2000
+
 /** Prepared statements that are kept, the least used thrown out first. */
 const CACHED_STATEMENTS = 256
 
@@ -34,6 +42,7 @@ export function openDatabase(file: string, options: DatabaseOptions = {}): Datab
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.sync === 'normal' ? 'NORMAL' : 'FULL'}`,
     )
     migrate(db, options.migrations ?? [])
+    if (file !== ':memory:') setTimeout(reserve, RESERVE_AFTER, sqlite).unref()
   } catch (error) {
     db.close()
     throw isUnreadable(error) ? new DatabaseFileError(file, error) : error
@@ -57,6 +66,23 @@ export class DatabaseFileError extends Error {
 /** Whether an error says that a row would have broken a UNIQUE, CHECK, NOT NULL or FOREIGN KEY constraint. */
 export function isConstraintError(error: unknown): boolean {
   return primaryCode(error) === 19
+}
+
+/** Makes room in the file and in its log, which both stay as large as they once were. */
+function reserve(sqlite: DatabaseSync): void {
+  if (!sqlite.isOpen || sqlite.isTransaction) return
+  try {
+    sqlite.exec(
+      `BEGIN IMMEDIATE; CREATE TABLE reserved (filler BLOB); INSERT INTO reserved VALUES (zeroblob(${RESERVED_BYTES})); COMMIT; DROP TABLE reserved`,
+    )
+  } catch {
+    if (sqlite.isTransaction) sqlite.exec('ROLLBACK')
+  }
+}
+
+/** SQLITE_FULL. */
+function isFull(error: unknown): boolean {
+  return primaryCode(error) === 13
 }
 
 /** SQLITE_CORRUPT, SQLITE_NOTADB. */
@@ -103,7 +129,29 @@ function wrap(file: string, sqlite: DatabaseSync, bigints: boolean): Database {
     return statement
   }
 
+  /**
+   * Where the disk is full, the log is emptied into the file, and begins anew in the room that it has
+   * already; then it is tried once more.
+   */
+  function unlessFull<T>(write: () => T): T {
+    try {
+      return write()
+    } catch (error) {
+      if (depth > 0 || !isFull(error)) throw error
+      try {
+        sqlite.exec('PRAGMA wal_checkpoint(RESTART)')
+      } catch {
+        throw error
+      }
+      return write()
+    }
+  }
+
   function transaction<T>(fn: () => T): T {
+    return depth === 0 ? unlessFull(() => nested(fn)) : nested(fn)
+  }
+
+  function nested<T>(fn: () => T): T {
     const [begin, commit, rollback] = steps(depth)
     sqlite.exec(begin)
     depth++
@@ -130,7 +178,7 @@ function wrap(file: string, sqlite: DatabaseSync, bigints: boolean): Database {
   return {
     file,
     run: (sql, ...values) => {
-      const { changes, lastInsertRowid } = cached(sql).run(...bindable(values))
+      const { changes, lastInsertRowid } = unlessFull(() => cached(sql).run(...bindable(values)))
       return { changes: Number(changes), lastInsertRowid }
     },
     get: <T>(sql: string, ...values: SqlValue[]) => cached(sql).get(...bindable(values)) as T | undefined,
