@@ -27,6 +27,8 @@ import { until } from './until.ts'
 export interface DaemonOptions {
   /** More flags of `kernel daemon`. */
   args?: string[]
+  /** Where it keeps its data; else in its own folder. */
+  dataDir?: string
   /** Content of a config file; it is named on the command line. */
   config?: object
   /** npm packages that lie beside the config file: name -> folder. */
@@ -65,7 +67,7 @@ export class Daemon {
     options: DaemonOptions,
   ) {
     this.dir = dir
-    this.dataDir = join(dir, 'data')
+    this.dataDir = options.dataDir ?? join(dir, 'data')
     this.socket = join(dir, 'kernel.sock')
     this.logFile = join(dir, 'daemon.log')
     this.ports = { http, ssh, api }

@@ -1,5 +1,5 @@
 /** The plugin: what is made at the start, how it hangs together, what is undone at the end. @module */
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -23,7 +23,7 @@ import { checkout, checkoutPrefix } from './git/checkout.ts'
 import type { CheckoutTools } from './git/checkout-tools.ts'
 import { silentOutput } from './git/deploy-output.ts'
 import { createGit } from './git/git.ts'
-import { preReceiveScript } from './git/hook-channel.ts'
+import { preReceiveScript, referenceTransactionScript } from './git/hook-channel.ts'
 import { Pushes } from './git/pushes.ts'
 import { RepositoryStore } from './git/repositories.ts'
 import { smartHttp } from './http/smart-http.ts'
@@ -167,7 +167,10 @@ async function makeFolders(dataDir: string): Promise<Folders> {
   for (const dir of [join(dataDir, 'run'), ...Object.values(folders)]) await ensureDir(dir)
   for (const name of await readdir(folders.temp))
     if (name.startsWith(checkoutPrefix)) await removeTree(join(folders.temp, name))
-  await writeFileAtomic(join(folders.hooks, 'pre-receive'), preReceiveScript, { mode: 0o755 })
+  const scripts = { 'pre-receive': preReceiveScript, 'reference-transaction': referenceTransactionScript }
+  for (const [name, script] of Object.entries(scripts))
+    if ((await readFile(join(folders.hooks, name), 'utf8').catch(() => '')) !== script)
+      await writeFileAtomic(join(folders.hooks, name), script, { mode: 0o755 })
   return folders
 }
 

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Database, SqlValue } from './database.ts'
 import { type Migration, migrate } from './migrations.ts'
+import { spendReserve } from './space-reserve.ts'
 
 export interface DatabaseOptions {
   /** The schema's history, oldest first; entries are only ever appended. */
@@ -29,17 +30,28 @@ const CACHED_STATEMENTS = 256
 
 /**
  * Opens or makes a database file (mode 0600) in WAL mode, with foreign keys on, and brings its schema up to
- * date. Tables should be STRICT.
+ * date. Tables should be STRICT. Until it is closed nobody else can open it.
  * @param file a path whose directory exists, or `:memory:`
  * @throws SchemaTooNewError, MigrationError, or DatabaseFileError where the file is no database
  */
 export function openDatabase(file: string, options: DatabaseOptions = {}): Database {
+  for (;;)
+    try {
+      return open(file, options)
+    } catch (error) {
+      if (!isFull(error) || !spendReserve()) throw error
+    }
+}
+
+function open(file: string, options: DatabaseOptions): Database {
   if (file !== ':memory:') makeFile(file)
   const sqlite = new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true })
   const db = wrap(file, sqlite, options.bigints === true)
   try {
+    // Held by this program alone: without the file that other programs would share, which is mapped into memory, and
+    // on a full disk ends a program by SIGBUS.
     sqlite.exec(
-      `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.sync === 'normal' ? 'NORMAL' : 'FULL'}`,
+      `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.sync === 'normal' ? 'NORMAL' : 'FULL'}`,
     )
     migrate(db, options.migrations ?? [])
     if (file !== ':memory:') setTimeout(reserve, RESERVE_AFTER, sqlite).unref()
@@ -73,16 +85,25 @@ function reserve(sqlite: DatabaseSync): void {
   if (!sqlite.isOpen || sqlite.isTransaction) return
   try {
     sqlite.exec(
-      `BEGIN IMMEDIATE; CREATE TABLE reserved (filler BLOB); INSERT INTO reserved VALUES (zeroblob(${RESERVED_BYTES})); COMMIT; DROP TABLE reserved`,
+      `BEGIN IMMEDIATE; CREATE TABLE reserved (filler BLOB); INSERT INTO reserved VALUES (zeroblob(${RESERVED_BYTES})); COMMIT; DROP TABLE reserved; PRAGMA wal_checkpoint(RESTART)`,
     )
   } catch {
     if (sqlite.isTransaction) sqlite.exec('ROLLBACK')
   }
 }
 
-/** SQLITE_FULL. */
+/**
+ * SQLITE_FULL; SQLITE_IOERR_SHMSIZE, which its shared memory says that finds no room; ENOSPC. Also as the cause of a
+ * step of the schema that failed.
+ */
 function isFull(error: unknown): boolean {
-  return primaryCode(error) === 13
+  const { errcode, code, cause } = (error ?? {}) as { errcode?: number; code?: string; cause?: unknown }
+  return (
+    code === 'ENOSPC' ||
+    errcode === 4874 ||
+    primaryCode(error) === 13 ||
+    (cause !== undefined && isFull(cause))
+  )
 }
 
 /** SQLITE_CORRUPT, SQLITE_NOTADB. */
@@ -130,20 +151,26 @@ function wrap(file: string, sqlite: DatabaseSync, bigints: boolean): Database {
   }
 
   /**
-   * Where the disk is full, the log is emptied into the file, and begins anew in the room that it has
-   * already; then it is tried once more.
+   * Where the disk is full, the log is emptied into the file, and begins anew in the room that it has already; where
+   * that is not enough, the reserve is spent.
    */
   function unlessFull<T>(write: () => T): T {
-    try {
-      return write()
-    } catch (error) {
-      if (depth > 0 || !isFull(error)) throw error
+    for (let emptied = false; ; )
       try {
-        sqlite.exec('PRAGMA wal_checkpoint(RESTART)')
-      } catch {
-        throw error
+        return write()
+      } catch (error) {
+        if (depth > 0 || !isFull(error)) throw error
+        if (emptied && !spendReserve()) throw error
+        emptied = true
+        emptyLog()
       }
-      return write()
+  }
+
+  function emptyLog(): void {
+    try {
+      sqlite.exec('PRAGMA wal_checkpoint(RESTART)')
+    } catch {
+      // For want of room as well; the next slice of the reserve may do.
     }
   }
 

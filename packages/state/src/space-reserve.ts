@@ -1,20 +1,23 @@
-/** Room on the disk that is kept for the program's own start. @module */
+/** Room on the disk that is kept for the program's own records. @module */
 import fs from 'node:fs'
 import { statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 const RESERVE_BYTES = 8 << 20
+/** Given up at once: enough to open a database, or for some records. */
+const SLICE_BYTES = 128 << 10
 const PIECE = Buffer.alloc(1 << 20)
 /** Milliseconds between two looks whether there is room for it again. */
 const LOOK_EVERY = 60_000
 
 /**
- * A file of no content, which is given up where the disk is so full that opening databases would fail, and made
- * again as soon as there is room.
+ * A file without meaning. On a full disk it is given up slice by slice, just where a record has to be written, so
+ * that others who write have no time to take that room. Once there is room again it grows back.
  */
 export interface SpaceReserve {
-  /** For the start: gives it up where there is less room than it holds. Answers whether it did. */
-  yield(): boolean
-  /** Takes what there is, up to its size, and looks again from time to time. Never throws. */
+  /** Gives up a slice. @returns false where nothing is left of it */
+  spend(): boolean
+  /** Makes it, and looks from time to time whether it can grow back. Never throws. */
   keep(): void
   close(): void
 }
@@ -23,25 +26,25 @@ export interface SpaceReserve {
 export function spaceReserve(file: string, bytes = RESERVE_BYTES): SpaceReserve {
   let timer: NodeJS.Timeout | undefined
 
-  async function grow(spare: number): Promise<void> {
-    const missing = bytes - sizeOf(file)
-    if (missing <= 0) return
-    const { bfree, bsize } = await statfs(file.slice(0, file.lastIndexOf('/')) || '/')
-    if (bfree * bsize < missing + spare) return
-    fill(file, missing)
+  /** Not as the first to take the room that somebody has just made. */
+  async function grow(): Promise<void> {
+    const { bavail, bsize } = await statfs(dirname(file))
+    const missing = bytes - (sizeOf(file) ?? 0)
+    if (missing > 0 && bavail * bsize >= missing + 4 * bytes) fill(file, missing)
   }
 
   return {
-    yield() {
-      const { bfree, bsize } = fs.statfsSync(file.slice(0, file.lastIndexOf('/')) || '/')
-      if (bfree * bsize >= bytes || !fs.existsSync(file)) return false
-      fs.rmSync(file)
+    spend() {
+      const size = sizeOf(file) ?? 0
+      if (size === 0) return false
+      fs.truncateSync(file, Math.max(0, size - SLICE_BYTES))
       return true
     },
     keep() {
-      fill(file, bytes - sizeOf(file))
-      // Not as the first to take the room that somebody has just made.
-      timer = setInterval(() => void grow(4 * bytes).catch(() => {}), LOOK_EVERY).unref()
+      if (sizeOf(file) === undefined) fill(file, bytes)
+      const look = () => void grow().catch(() => {})
+      look()
+      timer = setInterval(look, LOOK_EVERY).unref()
     },
     close() {
       clearInterval(timer)
@@ -49,13 +52,24 @@ export function spaceReserve(file: string, bytes = RESERVE_BYTES): SpaceReserve 
   }
 }
 
-function sizeOf(file: string): number {
-  return fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
+let reserveInUse: SpaceReserve | undefined
+
+/** The reserve that this program's databases and files may spend. */
+export function useReserve(reserve: SpaceReserve | undefined): void {
+  reserveInUse = reserve
+}
+
+/** Whether a write that found a full disk may be tried again. */
+export function spendReserve(): boolean {
+  return reserveInUse?.spend() === true
+}
+
+function sizeOf(file: string): number | undefined {
+  return fs.statSync(file, { throwIfNoEntry: false })?.size
 }
 
 /** As much as there is room for. */
 function fill(file: string, bytes: number): void {
-  if (bytes <= 0) return
   try {
     const fd = fs.openSync(file, 'a', 0o600)
     try {

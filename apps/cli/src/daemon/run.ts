@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { conflict, denied, HttpServer } from '@kernel/contracts'
 import { assertKnownSections, createKernel, type Kernel, loadPlugins } from '@kernel/kernel'
-import { spaceReserve } from '@kernel/state'
+import { spaceReserve, useReserve } from '@kernel/state'
 import { type FileLock, LockHeldError, lockFile, sdNotify } from '@kernel/sys'
 import { version } from '../version.ts'
 import { firstParty } from './compose.ts'
@@ -17,7 +17,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
   process.umask(0o077)
   const lock = lockOf(settings)
   const reserve = spaceReserve(join(settings.dataDir, 'reserve'))
-  if (reserve.yield()) log.warn('The disk is full: the room that was kept for a start is used', roomHint)
+  useReserve(reserve)
   log.info(`kernel ${version} starts`, { dataDir: settings.dataDir, node: process.version })
   const thirdParty = await loadPlugins(settings.plugins, { from: settings.configDir })
   const own = firstParty(settings, () => kernel.report())
@@ -57,8 +57,6 @@ export async function runDaemon(flags: Flags): Promise<number> {
   lock.close()
   return code
 }
-
-const roomHint = { hint: 'kernel system:ledger shows what is kept; docker system prune makes room' }
 
 function lockOf({ dataDir }: Settings): FileLock {
   try {

@@ -60,13 +60,25 @@ export function createHandlers(options: HandlerOptions): Handlers {
         throw notFound(`Nothing was pushed to ${app} yet.`, { hint: 'git push kernel main, first' })
       return runService({ ...common, repository })
     }
-    return store.use(app, (repository) =>
+    await store.assertRoom()
+    let heard = false
+    const code = await store.use(app, (repository) =>
       runService({
         ...common,
         repository,
-        onPush: (push) => pushes.receive(push, { app, repository, user: exchange.user }),
+        onPush: (push) => {
+          heard = true
+          return pushes.receive(push, { app, repository, user: exchange.user })
+        },
       }),
     )
+    // A disk that got full while the objects came in: git names a file of its own, and says no more.
+    if (!heard) await store.assertRoom().catch((error: Error) => tell(error, exchange))
+    return code
+  }
+
+  function tell(error: Error, exchange: Exchange): void {
+    if (exchange.error.writable) exchange.error.write(explain(problemOf(error) ?? error, exchange))
   }
 
   async function command(line: string, exchange: Exchange): Promise<number> {
@@ -79,9 +91,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
       await call(userAuth, { user: exchange.user, command: wanted.argv })
       return await runCli(wanted.argv, exchange, options)
     } catch (error) {
-      const problem = problemOf(error)
-      if (!problem) log.error('A command over SSH failed', { error, user: exchange.user })
-      if (exchange.error.writable) exchange.error.write(explain(problem ?? (error as Error), exchange))
+      if (!problemOf(error)) log.error('A command over SSH failed', { error, user: exchange.user })
+      tell(error as Error, exchange)
       return 1
     }
   }
