@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../harness/until.ts'
 import { fetchPage } from '../harness/visitor.ts'
 import { appOperations } from './app-operations.ts'
+import { branchProblems } from './branches.ts'
 import { chanceOf, roundSeed } from './chance.ts'
 import { engineOperations } from './engine-operations.ts'
 import { Lab } from './lab.ts'
@@ -160,7 +161,12 @@ class Chaos {
       const wrong = match
         ? []
         : judged.flatMap(({ name, wrong }) => wrong.map((line) => `not ${name}: ${line}`))
-      return [...wrong, ...(await this.#processProblems(processes, step)), ...(await this.#newStrays())]
+      return [
+        ...wrong,
+        ...(await this.#processProblems(processes, step)),
+        ...(await branchProblems(lab)),
+        ...(await this.#newStrays()),
+      ]
     })
     violations.push(...((await step.also?.(told).catch((error: Error) => [error.message])) ?? []))
     violations.push(...(await this.#logProblems()))

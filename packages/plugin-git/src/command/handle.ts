@@ -31,13 +31,15 @@ export interface HandlerOptions extends CliOptions {
   git: Git
   store: RepositoryStore
   pushes: Pushes
+  /** Nothing is served before it resolves. */
+  inOrder: Promise<void>
   call: CallHook
   log: Logger
   detachedMs: number
 }
 
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { git, store, pushes, call, log, stop, detachedMs } = options
+  const { git, store, pushes, inOrder, call, log, stop, detachedMs } = options
   const running = new Set<Promise<number>>()
 
   function track(work: Promise<number>): Promise<number> {
@@ -52,6 +54,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   }
 
   async function transfer(request: GitRequest, exchange: Exchange): Promise<number> {
+    await inOrder
     const { service, app, flags } = request
     const common = { git, service, flags, exchange, stop, detachedMs }
     if (service === 'upload-pack') {

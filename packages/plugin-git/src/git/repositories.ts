@@ -137,6 +137,8 @@ export class RepositoryStore {
   }
 
   async #isEmpty(path: string): Promise<boolean> {
+    // A program for each repository would hold up the start.
+    if (await hasRefFile(path)) return false
     return (await this.#git.run(['for-each-ref', '--count=1'], { cwd: path })) === ''
   }
 }
@@ -145,6 +147,13 @@ export class RepositoryStore {
 export async function headBranch(repository: string): Promise<string | undefined> {
   const head = await readFile(join(repository, 'HEAD'), 'utf8')
   return /^ref: refs\/heads\/(.+)\n$/.exec(head)?.[1]
+}
+
+async function hasRefFile(repository: string): Promise<boolean> {
+  const entries = await readdir(join(repository, 'refs'), { recursive: true, withFileTypes: true }).catch(
+    () => [],
+  )
+  return entries.some((entry) => entry.isFile() && !entry.name.endsWith('.lock'))
 }
 
 const isThere = (path: string) =>
