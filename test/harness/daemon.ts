@@ -27,6 +27,8 @@ import { until } from './until.ts'
 export interface DaemonOptions {
   /** More flags of `kernel daemon`. */
   args?: string[]
+  /** A command line that runs the one behind it: `['nice']`. */
+  launcher?: string[]
   /** Where it keeps its data; else in its own folder. */
   dataDir?: string
   /** Content of a config file; it is named on the command line. */
@@ -125,7 +127,7 @@ export class Daemon {
   }
 
   async start(): Promise<void> {
-    const [program, ...args] = kernelCommand()
+    const [program = '', ...args] = [...(this.options.launcher ?? []), ...kernelCommand()]
     const log = openSync(this.logFile, 'a')
     const { KERNEL_HOST: _, ...env } = this.env
     const { uid } = this.options

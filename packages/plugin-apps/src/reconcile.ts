@@ -56,6 +56,10 @@ export async function reconcile(
     const missing = app.live.filter(
       ({ id }) => !alive.some((one) => one.id === id && one.status !== 'exited'),
     )
+    // Started by its restart policy after a reboot, say: it may not listen yet.
+    for (const one of alive)
+      if (one.status === 'running' && Date.parse(one.startedAt) > performance.timeOrigin)
+        monitor.expect(name, one)
     routes.setComing(
       name,
       missing.some(({ type }) => type === 'web'),
@@ -159,7 +163,7 @@ async function revive(floor: Floor, queue: AppQueue, name: string): Promise<void
 }
 
 async function reviveOne(
-  { platform, monitor }: Floor,
+  { platform, monitor, routes }: Floor,
   app: AppRecord,
   process: LiveProcess,
 ): Promise<LiveProcess> {
@@ -167,7 +171,10 @@ async function reviveOne(
   const found = await scheduler.inspect(process.id).catch(() => undefined)
   if (found !== undefined && found.status !== 'exited') return process
   if (found !== undefined) {
+    // The engine tells of its start before it listens.
+    routes.markNotReady(process.id)
     const again = await scheduler.restart(process.id).catch(() => undefined)
+    if (again?.address === undefined) routes.markReady(process.id)
     if (again !== undefined) {
       monitor.expect(app.name, again)
       return process
