@@ -15,6 +15,7 @@ import {
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ask } from './ask.ts'
 import { dockerCommand } from './docker.ts'
 import { findLeftovers, isClean, sweep } from './leftovers.ts'
 import { freePorts } from './ports.ts'
@@ -26,6 +27,10 @@ import { until } from './until.ts'
 export interface DaemonOptions {
   /** More flags of `kernel daemon`. */
   args?: string[]
+  /** A command line that runs the one behind it: `['nice']`. */
+  launcher?: string[]
+  /** Where it keeps its data; else in its own folder. */
+  dataDir?: string
   /** Content of a config file; it is named on the command line. */
   config?: object
   /** npm packages that lie beside the config file: name -> folder. */
@@ -64,7 +69,7 @@ export class Daemon {
     options: DaemonOptions,
   ) {
     this.dir = dir
-    this.dataDir = join(dir, 'data')
+    this.dataDir = options.dataDir ?? join(dir, 'data')
     this.socket = join(dir, 'kernel.sock')
     this.logFile = join(dir, 'daemon.log')
     this.ports = { http, ssh, api }
@@ -122,7 +127,7 @@ export class Daemon {
   }
 
   async start(): Promise<void> {
-    const [program, ...args] = kernelCommand()
+    const [program = '', ...args] = [...(this.options.launcher ?? []), ...kernelCommand()]
     const log = openSync(this.logFile, 'a')
     const { KERNEL_HOST: _, ...env } = this.env
     const { uid } = this.options
@@ -258,29 +263,8 @@ export class Daemon {
     const apps = await this.json<AppRow[]>(['apps:list'])
     await Promise.all(apps.map(({ name }) => this.kernel(['apps:destroy', name, '--force'])))
     const socketPath = this.socket
-    const containers = (await ask(socketPath, 'GET', '/containers/json?all=1')) as Array<{ Id: string }>
+    const containers = await ask<Array<{ Id: string }>>(socketPath, 'GET', '/containers/json?all=1')
     await Promise.all(containers.map(({ Id }) => ask(socketPath, 'DELETE', `/containers/${Id}?force=1&v=1`)))
     await ask(socketPath, 'POST', '/networks/prune')
   }
-}
-
-/** The Engine API without any client. */
-function ask(socketPath: string, method: string, path: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const asking = request({ socketPath, method, path, agent: false }, (answer) => {
-      let text = ''
-      answer.setEncoding('utf8').on('data', (piece: string) => {
-        text += piece
-      })
-      answer.once('error', reject)
-      answer.once('end', () => {
-        const status = answer.statusCode ?? 0
-        // 501: a daemon without containers has none to remove.
-        if (status >= 300 && status !== 501) reject(new Error(`${method} ${path}: ${status} ${text}`))
-        else resolve(text === '' || status === 501 ? [] : JSON.parse(text))
-      })
-    })
-    asking.once('error', reject)
-    asking.end()
-  })
 }

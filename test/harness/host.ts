@@ -29,6 +29,7 @@ const packages: Record<string, string> = {
   'docker-registry': 'docker-registry',
   chromium: 'chromium',
   busybox: 'busybox-static',
+  'mkfs.ext4': 'e2fsprogs',
   setpriv: 'util-linux',
   script: 'bsdutils',
   curl: 'curl',

@@ -70,6 +70,11 @@ export class Repository {
     await this.git(['commit', '-q', '--allow-empty', '-m', 'A change'])
   }
 
+  /** Removes the working copy. */
+  remove(): void {
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
   get remote(): string {
     return `ssh://kernel@127.0.0.1:${this.#daemon.ports.ssh}/${this.app}`
   }

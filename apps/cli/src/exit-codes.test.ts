@@ -17,4 +17,5 @@ it.each<[ProblemKind, number]>([
   ['unauthorized', 5],
   ['unavailable', 6],
   ['not-supported', 6],
+  ['full', 7],
 ])('a problem of kind %s ends a command with %i', (kind, code) => expect(exitCodeOf(kind)).toBe(code))

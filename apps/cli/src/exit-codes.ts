@@ -9,6 +9,7 @@ export const exitCodes = {
   conflict: { code: 4, meaning: 'The state forbids it: a name is taken, an app is locked' },
   denied: { code: 5, meaning: 'Not allowed: no or a wrong token, a command that may not run over SSH' },
   unavailable: { code: 6, meaning: 'No daemon answers, or it can not do this now or on this host' },
+  full: { code: 7, meaning: "The server's disk is full" },
   interrupted: { code: 130, meaning: 'Ended by Ctrl-C or a signal' },
 } as const
 
@@ -21,6 +22,7 @@ const byKind: Record<ProblemKind, number> = {
   unavailable: exitCodes.unavailable.code,
   'not-supported': exitCodes.unavailable.code,
   'not-modified': exitCodes.ok.code,
+  full: exitCodes.full.code,
   failed: exitCodes.failed.code,
 }
 

@@ -34,6 +34,23 @@ it('finds the problem behind the blame of a hook', () => {
   expect(contracts.problemOf('not even an error')).toBeUndefined()
 })
 
+it.each([
+  Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }),
+  Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 }),
+  contracts.failed('git index-pack failed: fatal: write error: No space left on device'),
+  new Error('plugin "apps" failed', { cause: Object.assign(new Error('write'), { code: 'EDQUOT' }) }),
+])('says that the disk is full, whoever met it first: %s', (error) => {
+  const problem = contracts.problemOf(error)
+  expect(problem).toMatchObject({ kind: 'full', hint: expect.stringContaining('docker system prune') })
+  expect(problem?.message).toMatch(/^The server's disk is full: /)
+  expect(contracts.problemOf(problem)).toBe(problem)
+})
+
+it('takes a full control group for no full disk', () => {
+  const error = new Error('write to /sys/fs/cgroup/cpuset/x/cpuset.cpus: No space left on device')
+  expect(contracts.problemOf(error)).toBeUndefined()
+})
+
 it('knows a problem that crossed a border by its name and kind', () => {
   const copy = Object.assign(new Error('gone'), { name: 'Problem', kind: 'not-found', hint: '' })
   expect(contracts.problemOf(copy)?.kind).toBe('not-found')

@@ -52,6 +52,8 @@ export interface DeployEvent extends AppEvent {
 export const userAuth = defineHook.series<{ user: string; command: string[]; app?: string }>('user-auth')
 /** Bail: `true` where the app exists. Asked by Git before a push is taken in. */
 export const appExists = defineHook.bail<AppEvent, boolean>('app-exists')
+/** Bail: the commit of the release that serves. Git asks after a crash, to put its branches in order. */
+export const deployedRev = defineHook.bail<AppEvent, string>('deployed-rev')
 /** Makes the app at its first push; declines where that is switched off. */
 export const appMaybeCreate = defineHook.bail<AppEvent & { user: string }, boolean>('app-maybe-create')
 export const postCreate = defineHook.series<AppEvent>('post-create')

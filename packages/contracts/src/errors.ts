@@ -14,6 +14,7 @@ export type ProblemKind =
   | 'unavailable'
   | 'not-supported'
   | 'not-modified'
+  | 'full'
   | 'failed'
 
 /**
@@ -55,12 +56,49 @@ export const notSupported = (message: string, options?: Options) =>
 /** Nothing to do: a start of what runs, a stop of what is stopped (304). */
 export const notModified = (message: string, options?: Options) =>
   new Problem('not-modified', message, options)
+/** A disk has no room left (507). */
+export const full = (message: string, options?: Options) => new Problem('full', message, options)
 /** It was tried and failed (500). */
 export const failed = (message: string, options?: Options) => new Problem('failed', message, options)
 
-/** The problem in `error` or in its chain of causes (a hook's failure wraps the original), else undefined. */
+/**
+ * The problem in `error` or in its chain of causes (a hook's failure wraps the original), else undefined. Whatever
+ * failed since a disk is full is the problem `full`, in the words of the failure.
+ */
 export function problemOf(error: unknown): Problem | undefined {
-  for (let at: unknown = error; at instanceof Error; at = at.cause)
-    if (at instanceof Problem || (at.name === 'Problem' && 'kind' in at)) return at as Problem
-  return undefined
+  const chain = causesOf(error)
+  const problem = chain.find((at) => at instanceof Problem || (at.name === 'Problem' && 'kind' in at))
+  const cause = chain.find(saysFull)
+  if (!cause || (problem as Problem | undefined)?.kind === 'full') return problem as Problem | undefined
+  const words = problem?.message ?? cause.message
+  return full(words.includes(fullWords) ? words : `${fullWords}: ${words}`, { hint: fullHint, cause: error })
+}
+
+const fullWords = "The server's disk is full"
+const fullHint =
+  'See what is kept: kernel system:ledger. Make room: docker system prune, kernel apps:destroy, df -h'
+
+/** The error and its causes, the outermost first. */
+function causesOf(error: unknown): Error[] {
+  const chain: Error[] = []
+  for (let at: unknown = error; at instanceof Error && !chain.includes(at); at = at.cause) chain.push(at)
+  return chain
+}
+
+/** SQLITE_FULL, and SQLITE_IOERR_SHMSIZE, which is how it says that its shared memory found no room. */
+const fullDatabase = [13, 4874]
+
+/**
+ * In the code of the system or of SQLite, or in the words of a program that was run. A control group says the same
+ * of a value that does not fit, which is about no disk.
+ */
+function saysFull(error: Error): boolean {
+  const { code, errcode, message } = error as Error & { code?: unknown; errcode?: unknown }
+  if (/cgroup/i.test(message)) return false
+  return (
+    code === 'ENOSPC' ||
+    code === 'EDQUOT' ||
+    fullDatabase.includes(errcode as number) ||
+    /\bENOSPC\b|no space left on device|disk quota exceeded|database or disk is full/i.test(message)
+  )
 }

@@ -17,6 +17,7 @@ import {
   Checks,
   Deploys as DeploysToken,
   Domains,
+  deployedRev,
   diskLedger,
   Events,
   failed,
@@ -121,6 +122,10 @@ export default definePlugin({
     )
 
     ctx.on(appExists, ({ app }) => store.findApp(app) !== undefined || undefined)
+    ctx.on(deployedRev, ({ app: name }) => {
+      const app = store.findApp(name)
+      return app?.current === undefined ? undefined : store.findRelease(name, app.current)?.gitRev
+    })
     ctx.on(appMaybeCreate, ({ app }) => createAtPush(platform, app))
     ctx.on(receiveBranch, (push) => receivePush(platform, deployer, push))
     ctx.on(builderDetect, ({ app, dir }) => detectBuilder({ dir, dockerfilePath: dockerfilePathOf(app) }))

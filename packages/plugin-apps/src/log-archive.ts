@@ -48,7 +48,8 @@ export class LogArchive {
         () => 0,
       )
       if (size > largest) await rename(path, `${path}.1`)
-      await appendFile(path, lines.join(''), { mode: 0o600 })
+      // A crash or a full disk may have cut off the last line: what comes now must not become a part of it.
+      await appendFile(path, `\n${lines.join('')}`, { mode: 0o600 })
     })
   }
 
@@ -57,11 +58,9 @@ export class LogArchive {
     const lines: AppLogLine[] = []
     for (const path of [`${this.#path(app)}.1`, this.#path(app)]) {
       const text = await readFile(path, 'utf8').catch(() => '')
-      // What follows the last line end was cut off by a crash.
-      for (const line of text.slice(0, text.lastIndexOf('\n') + 1).split('\n')) {
-        if (line === '') continue
-        const { time, process, stream, data } = JSON.parse(line) as StoredLine
-        lines.push({ time, process, stream, data: Buffer.from(data, 'base64') })
+      for (const line of text.split('\n')) {
+        const stored = parseLine(line)
+        if (stored) lines.push({ ...stored, data: Buffer.from(stored.data, 'base64') })
       }
     }
     return lines
@@ -78,5 +77,14 @@ export class LogArchive {
 
   #path(app: string): string {
     return join(this.#dir, `${app}.ndjson`)
+  }
+}
+
+/** Undefined where a crash or a full disk has cut it off. */
+function parseLine(line: string): StoredLine | undefined {
+  try {
+    return JSON.parse(line) as StoredLine
+  } catch {
+    return undefined
   }
 }

@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { postAppRename } from '@kernel/contracts'
 import { afterEach, describe, expect, it } from 'vitest'
+import { openStore } from './store/store.ts'
 import { newWorld, type Running, startPlugin, tree, until, type World } from './testing/harness.ts'
 import { Kill } from './testing/kill.ts'
 
@@ -265,6 +267,29 @@ describe('a start', () => {
     expect(await around.scheduler.list({ oneOff: true })).toHaveLength(1)
     await second.stop()
   })
+})
+
+it('a renaming that was cut off before all had moved is finished', async () => {
+  const around = await world()
+  const first = await startPlugin(around)
+  await first.apps.create('hello')
+  await first.push('hello', tree())
+  first.on(postAppRename, () => {
+    throw new Error('killed')
+  })
+  await expect(first.apps.rename('hello', 'hi')).rejects.toThrow('killed')
+  await first.stop()
+  const renamedFrom = () => {
+    const store = openStore(join(around.dataDir, 'db'))
+    const record = store.findApp('hi')
+    store.close()
+    return record?.renamedFrom
+  }
+  expect(renamedFrom()).toBe('hello')
+  const second = await startPlugin(around)
+  expect(await second.apps.list()).toMatchObject([{ name: 'hi', state: 'running' }])
+  await second.stop()
+  expect(renamedFrom()).toBeUndefined()
 })
 
 it('a stop of the daemon ends a running deploy, takes it back and leaves the app running', async () => {

@@ -47,12 +47,21 @@ export async function reconcile(
       )
       continue
     }
+    // Before anything is pushed to it: the repository may still have the old name.
+    if (app.renamedFrom !== undefined)
+      await lifecycle
+        .finishRename(name)
+        .catch((error) => log.error(`Could not finish the renaming of ${name}`, { app: name, error }))
     if (app.current === undefined) continue
     await freezer.recover(name)
     const alive = await liveWorkloads(platform, app)
     const missing = app.live.filter(
       ({ id }) => !alive.some((one) => one.id === id && one.status !== 'exited'),
     )
+    // Started by its restart policy after a reboot, say: it may not listen yet.
+    for (const one of alive)
+      if (one.status === 'running' && Date.parse(one.startedAt) > performance.timeOrigin)
+        monitor.expect(name, one)
     routes.setComing(
       name,
       missing.some(({ type }) => type === 'web'),
@@ -161,7 +170,7 @@ async function revive(floor: Floor, queue: AppQueue, name: string): Promise<void
 }
 
 async function reviveOne(
-  { platform, monitor }: Floor,
+  { platform, monitor, routes }: Floor,
   app: AppRecord,
   process: LiveProcess,
 ): Promise<LiveProcess> {
@@ -169,7 +178,10 @@ async function reviveOne(
   const found = await scheduler.inspect(process.id).catch(orGone)
   if (found !== undefined && found.status !== 'exited') return process
   if (found !== undefined) {
+    // The engine tells of its start before it listens.
+    routes.markNotReady(process.id, 'starting')
     const again = await scheduler.restart(process.id).catch(() => undefined)
+    if (again?.address === undefined) routes.markReady(process.id, 'starting')
     if (again !== undefined) {
       monitor.expect(app.name, again)
       return process

@@ -1,8 +1,9 @@
 /** The plugin: what is made at the start, how it hangs together, what is undone at the end. @module */
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import {
+  deployedRev,
   diskLedger,
   HttpServer,
   notFound,
@@ -23,7 +24,8 @@ import { checkout, checkoutPrefix } from './git/checkout.ts'
 import type { CheckoutTools } from './git/checkout-tools.ts'
 import { silentOutput } from './git/deploy-output.ts'
 import { createGit } from './git/git.ts'
-import { preReceiveScript } from './git/hook-channel.ts'
+import { preReceiveScript, referenceTransactionScript } from './git/hook-channel.ts'
+import { PushJournal } from './git/push-journal.ts'
 import { Pushes } from './git/pushes.ts'
 import { RepositoryStore } from './git/repositories.ts'
 import { smartHttp } from './http/smart-http.ts'
@@ -51,8 +53,18 @@ export default definePlugin({
 
     const git = createGit(folders.hooks, limits)
     const store = new RepositoryStore(folders.git, git)
-    const swept = await store.sweep()
-    if (swept.length > 0) log.info('Removed what an earlier run left half done', { paths: swept })
+    const journal = new PushJournal(db, git)
+    /** Once every plugin is there, and before any push. */
+    const putInOrder = Promise.withResolvers<void>()
+    ctx.ready(async () => {
+      const ask = async (app: string) => (await ctx.call(deployedRev, { app }))?.value
+      await journal
+        .recover(store, ask, log)
+        .catch((error) => log.error('Pushes that a kill has cut off could not be put in order', { error }))
+      const swept = await store.sweep()
+      if (swept.length > 0) log.info('Removed what an earlier run left half done', { paths: swept })
+      putInOrder.resolve()
+    })
     const tools: CheckoutTools = {
       git,
       limits,
@@ -60,7 +72,7 @@ export default definePlugin({
       submoduleProtocols: config.submoduleProtocols,
       repositoryOf: (app) => store.find(app),
     }
-    const pushes = new Pushes({ tools, call: ctx.call, log, signal: ctx.signal })
+    const pushes = new Pushes({ tools, journal, call: ctx.call, log, signal: ctx.signal })
 
     const keys = createKeyStore(db)
     const handlers = createHandlers({
@@ -70,6 +82,7 @@ export default definePlugin({
       call: ctx.call,
       log,
       stop: ctx.signal,
+      inOrder: putInOrder.promise,
       detachedMs: limits.detachedSeconds * 1000,
       cli: config.cli,
       host: config.host,
@@ -167,7 +180,10 @@ async function makeFolders(dataDir: string): Promise<Folders> {
   for (const dir of [join(dataDir, 'run'), ...Object.values(folders)]) await ensureDir(dir)
   for (const name of await readdir(folders.temp))
     if (name.startsWith(checkoutPrefix)) await removeTree(join(folders.temp, name))
-  await writeFileAtomic(join(folders.hooks, 'pre-receive'), preReceiveScript, { mode: 0o755 })
+  const scripts = { 'pre-receive': preReceiveScript, 'reference-transaction': referenceTransactionScript }
+  for (const [name, script] of Object.entries(scripts))
+    if ((await readFile(join(folders.hooks, name), 'utf8').catch(() => '')) !== script)
+      await writeFileAtomic(join(folders.hooks, name), script, { mode: 0o755 })
   return folders
 }
 

@@ -22,6 +22,8 @@ export function httpStatusOf(kind: ProblemKind) {
       return 501
     case 'unavailable':
       return 503
+    case 'full':
+      return 507
   }
 }
 

@@ -18,7 +18,7 @@ import { definePlugin } from '@kernel/kernel'
 import { ensureDir } from '@kernel/state'
 import { z } from 'zod'
 import { createEvents } from './events/index.ts'
-import { probeHost } from './host/index.ts'
+import { rememberedHost } from './host/index.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { openRuntime } from './runtime.ts'
 
@@ -58,10 +58,11 @@ export default definePlugin({
     const { dataDir, preferRuntime, ...settings } = ctx.config
     await ensureDir(join(dataDir, 'db'))
     await ensureDir(join(dataDir, 'tmp'))
+    await ensureDir(join(dataDir, 'run'))
     await removeLeftovers(join(dataDir, 'tmp'), ctx.log)
     const events = createEvents({ file: join(dataDir, 'db', 'events.db'), log: ctx.log })
     ctx.defer(() => events.close())
-    const host = await probeHost({ dataDir, preferRuntime })
+    const host = await rememberedHost({ dataDir, preferRuntime })
     const runtime = await openRuntime({ ...settings, dataDir, host, events, log: ctx.log })
     ctx.defer(() => runtime.close())
     if (host.runtime && !host.reason) {

@@ -132,7 +132,7 @@ async function openContainers(options: RuntimeOptions): Promise<Runtime> {
       // Bridges and rules stay for containers that live on; without any, nothing is left on the machine.
       if (running.length === 0) await networkPart.purge()
       await networkPart.close()
-      volumePart.close()
+      await volumePart.close()
       await store.close()
     },
   }

@@ -15,7 +15,7 @@ export interface Database extends Disposable {
   exec(sql: string): void
   /**
    * All of `fn` or nothing of it; inside another transaction it is a part that can fail alone. `fn` is
-   * synchronous.
+   * synchronous, and run again where the disk was too full for it.
    * @throws what `fn` throws, after everything was rolled back
    */
   transaction<T>(fn: () => T): T

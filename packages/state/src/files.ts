@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { mountsBelow } from './mounts.ts'
+import { spendReserve } from './space-reserve.ts'
 
 /** Marks the temporary names of this run of the program, so that those of a run that crashed can be told. */
 const RUN = randomBytes(4).toString('hex')
@@ -28,6 +29,21 @@ export async function writeFileAtomic(
   options: { mode?: number } = {},
 ): Promise<void> {
   const mode = options.mode ?? 0o600
+  for (;;)
+    try {
+      return await writeOnce(path, data, mode)
+    } catch (error) {
+      // What came from a stream can't be had again.
+      const again = typeof data === 'string' || data instanceof Uint8Array
+      if (!again || (error as { code?: string }).code !== 'ENOSPC' || !spendReserve()) throw error
+    }
+}
+
+async function writeOnce(
+  path: string,
+  data: string | Uint8Array | AsyncIterable<Uint8Array>,
+  mode: number,
+): Promise<void> {
   const temporary = temporaryName(path)
   try {
     const file = await fs.open(temporary, 'wx', mode)
@@ -85,9 +101,18 @@ export async function readJson<T = unknown>(
  *   parents get 0755 less the umask
  */
 export async function ensureDir(path: string, mode = 0o700): Promise<void> {
-  const first = await fs.mkdir(path, { recursive: true, mode: 0o755 })
+  const first = await makeDir(path)
   await fs.chmod(path, mode)
   if (first) await syncDir(dirname(first))
+}
+
+async function makeDir(path: string): Promise<string | undefined> {
+  for (;;)
+    try {
+      return await fs.mkdir(path, { recursive: true, mode: 0o755 })
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ENOSPC' || !spendReserve()) throw error
+    }
 }
 
 /**
@@ -128,6 +153,20 @@ export async function sweepTemp(dir: string): Promise<string[]> {
     await fs.rm(path, { recursive: true, force: true })
   }
   return left
+}
+
+/** Gives a file or a folder another name; the new one is on the disk when the promise resolves. */
+export async function moveDurably(from: string, to: string): Promise<void> {
+  await fs.rename(from, to)
+  await syncDir(dirname(to))
+  if (dirname(from) !== dirname(to)) await syncDir(dirname(from))
+}
+
+/** Resolves when everything in a small folder is on the disk. */
+export async function syncTree(dir: string): Promise<void> {
+  for (const entry of await fs.readdir(dir, { recursive: true, withFileTypes: true }))
+    if (entry.isFile() || entry.isDirectory()) await syncDir(join(entry.parentPath, entry.name))
+  await syncDir(dir)
 }
 
 /** A rename is on the disk when its directory is. */

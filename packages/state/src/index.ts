@@ -5,7 +5,17 @@
  */
 export { type Collection, collection, RecordError, type RecordSchema } from './collection.ts'
 export type { Database, SqlValue } from './database.ts'
-export { ensureDir, readJson, removeTree, sweepTemp, writeFileAtomic, writeJson } from './files.ts'
+export {
+  ensureDir,
+  moveDurably,
+  readJson,
+  removeTree,
+  sweepTemp,
+  syncTree,
+  writeFileAtomic,
+  writeJson,
+} from './files.ts'
 export { KeyedMutex } from './keyed-mutex.ts'
 export { type Migration, MigrationError, SchemaTooNewError } from './migrations.ts'
 export { DatabaseFileError, type DatabaseOptions, isConstraintError, openDatabase } from './open-database.ts'
+export { type SpaceReserve, spaceReserve, useReserve } from './space-reserve.ts'

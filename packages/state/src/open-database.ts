@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Database, SqlValue } from './database.ts'
 import { type Migration, migrate } from './migrations.ts'
+import { spendReserve } from './space-reserve.ts'
 
 export interface DatabaseOptions {
   /** The schema's history, oldest first; entries are only ever appended. */
@@ -16,24 +17,44 @@ export interface DatabaseOptions {
   bigints?: boolean
 }
 
+/**
+ * What every database keeps for itself, in its file and in its log: on a full disk, the records that make room can
+ * still be written.
+ */
+const RESERVED_BYTES = 256 << 10
+/** Milliseconds after the opening; a start has more urgent things to do. */
+const RESERVE_AFTER = 2000
+
 /** Prepared statements that are kept, the least used thrown out first. */
 const CACHED_STATEMENTS = 256
 
 /**
  * Opens or makes a database file (mode 0600) in WAL mode, with foreign keys on, and brings its schema up to
- * date. Tables should be STRICT.
+ * date. Tables should be STRICT. Until it is closed nobody else can open it.
  * @param file a path whose directory exists, or `:memory:`
  * @throws SchemaTooNewError, MigrationError, or DatabaseFileError where the file is no database
  */
 export function openDatabase(file: string, options: DatabaseOptions = {}): Database {
+  for (;;)
+    try {
+      return open(file, options)
+    } catch (error) {
+      if (!isFull(error) || !spendReserve()) throw error
+    }
+}
+
+function open(file: string, options: DatabaseOptions): Database {
   if (file !== ':memory:') makeFile(file)
   const sqlite = new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true })
   const db = wrap(file, sqlite, options.bigints === true)
   try {
+    // Held by this program alone: without the file that other programs would share, which is mapped into memory, and
+    // on a full disk ends a program by SIGBUS.
     sqlite.exec(
-      `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.sync === 'normal' ? 'NORMAL' : 'FULL'}`,
+      `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.sync === 'normal' ? 'NORMAL' : 'FULL'}`,
     )
     migrate(db, options.migrations ?? [])
+    if (file !== ':memory:') setTimeout(reserve, RESERVE_AFTER, sqlite).unref()
   } catch (error) {
     db.close()
     throw isUnreadable(error) ? new DatabaseFileError(file, error) : error
@@ -57,6 +78,32 @@ export class DatabaseFileError extends Error {
 /** Whether an error says that a row would have broken a UNIQUE, CHECK, NOT NULL or FOREIGN KEY constraint. */
 export function isConstraintError(error: unknown): boolean {
   return primaryCode(error) === 19
+}
+
+/** Makes room in the file and in its log, which both stay as large as they once were. */
+function reserve(sqlite: DatabaseSync): void {
+  if (!sqlite.isOpen || sqlite.isTransaction) return
+  try {
+    sqlite.exec(
+      `BEGIN IMMEDIATE; CREATE TABLE reserved (filler BLOB); INSERT INTO reserved VALUES (zeroblob(${RESERVED_BYTES})); COMMIT; DROP TABLE reserved; PRAGMA wal_checkpoint(RESTART)`,
+    )
+  } catch {
+    if (sqlite.isTransaction) sqlite.exec('ROLLBACK')
+  }
+}
+
+/**
+ * SQLITE_FULL; SQLITE_IOERR_SHMSIZE, which its shared memory says that finds no room; ENOSPC. Also as the cause of a
+ * step of the schema that failed.
+ */
+function isFull(error: unknown): boolean {
+  const { errcode, code, cause } = (error ?? {}) as { errcode?: number; code?: string; cause?: unknown }
+  return (
+    code === 'ENOSPC' ||
+    errcode === 4874 ||
+    primaryCode(error) === 13 ||
+    (cause !== undefined && isFull(cause))
+  )
 }
 
 /** SQLITE_CORRUPT, SQLITE_NOTADB. */
@@ -103,7 +150,35 @@ function wrap(file: string, sqlite: DatabaseSync, bigints: boolean): Database {
     return statement
   }
 
+  /**
+   * Where the disk is full, the log is emptied into the file, and begins anew in the room that it has already; where
+   * that is not enough, the reserve is spent.
+   */
+  function unlessFull<T>(write: () => T): T {
+    for (let emptied = false; ; )
+      try {
+        return write()
+      } catch (error) {
+        if (depth > 0 || !isFull(error)) throw error
+        if (emptied && !spendReserve()) throw error
+        emptied = true
+        emptyLog()
+      }
+  }
+
+  function emptyLog(): void {
+    try {
+      sqlite.exec('PRAGMA wal_checkpoint(RESTART)')
+    } catch {
+      // For want of room as well; the next slice of the reserve may do.
+    }
+  }
+
   function transaction<T>(fn: () => T): T {
+    return depth === 0 ? unlessFull(() => nested(fn)) : nested(fn)
+  }
+
+  function nested<T>(fn: () => T): T {
     const [begin, commit, rollback] = steps(depth)
     sqlite.exec(begin)
     depth++
@@ -130,7 +205,7 @@ function wrap(file: string, sqlite: DatabaseSync, bigints: boolean): Database {
   return {
     file,
     run: (sql, ...values) => {
-      const { changes, lastInsertRowid } = cached(sql).run(...bindable(values))
+      const { changes, lastInsertRowid } = unlessFull(() => cached(sql).run(...bindable(values)))
       return { changes: Number(changes), lastInsertRowid }
     },
     get: <T>(sql: string, ...values: SqlValue[]) => cached(sql).get(...bindable(values)) as T | undefined,

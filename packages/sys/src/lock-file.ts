@@ -44,8 +44,8 @@ export function lockFile(path: string): FileLock {
     if (reason !== EWOULDBLOCK) throw new SysError('flock', reason, { path })
     throw new LockHeldError(path, Number.isNaN(holder) ? undefined : holder)
   }
-  fs.ftruncateSync(fd)
-  fs.writeSync(fd, `${process.pid}\n`, 0)
+  // In this order nothing of a file is given back that a full disk would not give again.
+  fs.ftruncateSync(fd, fs.writeSync(fd, `${process.pid}\n`, 0))
   let open = true
   const close = () => {
     if (open) fs.closeSync(fd)

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { conflict, denied, HttpServer } from '@kernel/contracts'
 import { assertKnownSections, createKernel, type Kernel, loadPlugins } from '@kernel/kernel'
+import { spaceReserve, useReserve } from '@kernel/state'
 import { type FileLock, LockHeldError, lockFile, sdNotify } from '@kernel/sys'
 import { version } from '../version.ts'
 import { firstParty } from './compose.ts'
@@ -15,6 +16,8 @@ export async function runDaemon(flags: Flags): Promise<number> {
   const log = createLogger({ format: settings.logFormat, debug: settings.debug })
   process.umask(0o077)
   const lock = lockOf(settings)
+  const reserve = spaceReserve(join(settings.dataDir, 'reserve'))
+  useReserve(reserve)
   log.info(`kernel ${version} starts`, { dataDir: settings.dataDir, node: process.version })
   const thirdParty = await loadPlugins(settings.plugins, { from: settings.configDir })
   const own = firstParty(settings, () => kernel.report())
@@ -33,6 +36,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
     if (outcome === 'ready') {
       log.info('Ready', { ms: Math.round(performance.now() - begun) })
       sdNotify('READY=1')
+      reserve.keep()
       watchReload(kernel, flags, settings, log)
       await stopped
     }
@@ -42,6 +46,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
     code = 1
   }
   sdNotify('STOPPING=1')
+  reserve.close()
   try {
     await kernel.stop()
     log.info('Stopped')

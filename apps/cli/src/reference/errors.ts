@@ -12,6 +12,7 @@ const kinds: Record<ProblemKind, string> = {
   denied: 'The caller is known, and not allowed to do this',
   'not-found': 'What was named does not exist',
   conflict: 'The state forbids it: a name is taken, an app is locked, a container runs',
+  full: "The server's disk has no room left; the message says what could not be written",
   failed: 'It was tried and failed: a build, a check, a command',
   'not-supported': 'This host or driver can not do it at all; the message says why',
   unavailable: 'It can not be done now: nobody answers, or a part is missing on this host',

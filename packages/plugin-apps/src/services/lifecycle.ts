@@ -23,6 +23,8 @@ export interface Lifecycle {
   /** Goes on with a destroy that a crash has cut off. */
   finishDestroy(name: string): Promise<void>
   rename(name: string, newName: string): Promise<void>
+  /** Goes on with a renaming that a crash has cut off after its records were written. */
+  finishRename(name: string): Promise<void>
 }
 
 export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchive): Lifecycle {
@@ -79,7 +81,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
         if (app.domains) await routes.withdraw(name)
         try {
           if (app.current !== undefined) await routes.publish(newName, routesFor(domains, targetsOf(started)))
-          writeMove({ ...renamed, live, frozen: [] }, name)
+          writeMove({ ...renamed, live, frozen: [], renamedFrom: name }, name)
         } catch (error) {
           await routes.withdraw(newName)
           await routes.restore(name)
@@ -95,9 +97,19 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
     monitor.watch(newName)
     // Those in the freezer know the app by its old name as well.
     retirer.retire(newName, old, app, checkSettings(app, platform.settings).waitToRetire)
-    await archive.rename(name, newName)
+    await finishRename(newName)
     announce(platform, 'app', 'rename', newName, { oldName: name })
-    await platform.call(postAppRename, { oldApp: name, app: newName })
+  }
+
+  /** What is elsewhere by the name, such as the repository. Each step may have been done already. */
+  async function finishRename(name: string): Promise<void> {
+    const oldName = store.findApp(name)?.renamedFrom
+    if (oldName === undefined) return
+    await archive.rename(oldName, name)
+    await platform.call(postAppRename, { oldApp: oldName, app: name })
+    store.changeApp(name, (record) => {
+      delete record.renamedFrom
+    })
   }
 
   /** Processes know the app by its name, so they are started anew. */
@@ -130,6 +142,7 @@ export function createLifecycle(floor: Floor, queue: AppQueue, archive: LogArchi
 
   return {
     finishDestroy,
+    finishRename,
     async destroy(name) {
       if (store.findApp(name) === undefined) store.app(name)
       queue.abort(name, conflict(`The app ${name} is being destroyed`))

@@ -50,6 +50,8 @@ export interface AppRecord {
   stopped: boolean
   /** Being destroyed: what a crash left of it is finished at the next start. */
   destroying: boolean
+  /** Its old name, until all that goes by the name has moved: what a crash left of that is done at the next start. */
+  renamedFrom?: string
   config: Record<string, string>
   /** Undefined: `name.GLOBAL`. */
   domains?: string[]

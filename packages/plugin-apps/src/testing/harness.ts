@@ -1,5 +1,5 @@
 /** The whole plugin in a kernel of its own, over fakes of what is around it. @module */
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import {
@@ -51,11 +51,31 @@ export class World {
   readonly router = new FakeRouter()
   /** What was pushed, by commit. */
   readonly commits = new Map<string, Tree>()
-  readonly dataDir: string
+  dataDir: string
+  readonly #left: string[] = []
+  #inUse = false
   #revs = 0
 
   constructor(dataDir: string) {
     this.dataDir = dataDir
+  }
+
+  /**
+   * For a plugin that starts. One that was killed, not stopped, has let go of nothing in this process: the next one
+   * finds what was on the disk in that moment, in another place.
+   */
+  async enter(): Promise<void> {
+    if (this.#inUse) {
+      this.#left.push(this.dataDir)
+      const dataDir = await mkdtemp(join(tmpdir(), 'plugin-apps-'))
+      await cp(this.dataDir, dataDir, { recursive: true })
+      this.dataDir = dataDir
+    }
+    this.#inUse = true
+  }
+
+  leave(): void {
+    this.#inUse = false
   }
 
   commit(files: Tree): string {
@@ -68,7 +88,8 @@ export class World {
   async close(): Promise<void> {
     this.scheduler.close()
     // A plugin that was killed, not stopped, may still be writing.
-    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+    for (const dir of [this.dataDir, ...this.#left])
+      await rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   }
 }
 
@@ -81,6 +102,7 @@ export const settings = { checkTimeoutSec: 2, attemptTimeoutSec: 1, waitToRetire
 
 export async function startPlugin(world: World, options: { config?: object; wrap?: Wrap } = {}) {
   const { wrap = (_, service) => service, config } = options
+  await world.enter()
   const log = memoryLogger()
   const repositories: Repositories = {
     head: async () => undefined,
@@ -96,7 +118,12 @@ export async function startPlugin(world: World, options: { config?: object; wrap
       [Repositories, repositories],
     ],
   })
-  const { provided, call, on, stop } = plugin
+  const { provided, call, on } = plugin
+
+  async function stop(): Promise<void> {
+    await plugin.stop()
+    world.leave()
+  }
 
   /** Pushes as Git does; rejects with the reason. */
   async function push(

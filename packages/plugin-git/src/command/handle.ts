@@ -31,13 +31,15 @@ export interface HandlerOptions extends CliOptions {
   git: Git
   store: RepositoryStore
   pushes: Pushes
+  /** Nothing is served before it resolves. */
+  inOrder: Promise<void>
   call: CallHook
   log: Logger
   detachedMs: number
 }
 
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { git, store, pushes, call, log, stop, detachedMs } = options
+  const { git, store, pushes, inOrder, call, log, stop, detachedMs } = options
   const running = new Set<Promise<number>>()
 
   function track(work: Promise<number>): Promise<number> {
@@ -52,6 +54,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   }
 
   async function transfer(request: GitRequest, exchange: Exchange): Promise<number> {
+    await inOrder
     const { service, app, flags } = request
     const common = { git, service, flags, exchange, stop, detachedMs }
     if (service === 'upload-pack') {
@@ -60,13 +63,25 @@ export function createHandlers(options: HandlerOptions): Handlers {
         throw notFound(`Nothing was pushed to ${app} yet.`, { hint: 'git push kernel main, first' })
       return runService({ ...common, repository })
     }
-    return store.use(app, (repository) =>
+    await store.assertRoom()
+    let heard = false
+    const code = await store.use(app, (repository) =>
       runService({
         ...common,
         repository,
-        onPush: (push) => pushes.receive(push, { app, repository, user: exchange.user }),
+        onPush: (push) => {
+          heard = true
+          return pushes.receive(push, { app, repository, user: exchange.user })
+        },
       }),
     )
+    // A disk that got full while the objects came in: git names a file of its own, and says no more.
+    if (!heard) await store.assertRoom().catch((error: Error) => tell(error, exchange))
+    return code
+  }
+
+  function tell(error: Error, exchange: Exchange): void {
+    if (exchange.error.writable) exchange.error.write(explain(problemOf(error) ?? error, exchange))
   }
 
   async function command(line: string, exchange: Exchange): Promise<number> {
@@ -79,9 +94,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
       await call(userAuth, { user: exchange.user, command: wanted.argv })
       return await runCli(wanted.argv, exchange, options)
     } catch (error) {
-      const problem = problemOf(error)
-      if (!problem) log.error('A command over SSH failed', { error, user: exchange.user })
-      if (exchange.error.writable) exchange.error.write(explain(problem ?? (error as Error), exchange))
+      if (!problemOf(error)) log.error('A command over SSH failed', { error, user: exchange.user })
+      tell(error as Error, exchange)
       return 1
     }
   }

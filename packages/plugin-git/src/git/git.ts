@@ -35,7 +35,10 @@ const settings = (hooksDir: string, limits: Limits): Record<string, string> => (
   'core.hooksPath': hooksDir,
   'core.protectHFS': 'true',
   'core.protectNTFS': 'true',
-  'core.fsync': 'committed',
+  // An accepted push survives a power cut: objects, and the refs that `committed` leaves out. Names are synced by
+  // a hook, see reference-transaction.
+  'core.fsync': 'committed,reference',
+  'core.fsyncMethod': 'fsync',
   'core.bigFileThreshold': '32m',
   'safe.directory': '*',
   'init.defaultBranch': 'main',

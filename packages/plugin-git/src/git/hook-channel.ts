@@ -50,6 +50,16 @@ exit "\${code:-1}"
 `
 
 /**
+ * githooks(5), reference-transaction: called when refs have moved, and before git tells its client so. Git syncs the
+ * content of files; that they are where their names say is on the disk when their folders are.
+ */
+export const referenceTransactionScript = `#!/bin/sh
+[ "$1" = committed ] || exit 0
+cat >/dev/null
+cd "\${GIT_DIR:-.}" && exec sync . objects objects/pack $(find refs -type d)
+`
+
+/**
  * The push that a hook tells of; undefined where the channel ends without one (nothing was pushed, or the pack
  * was refused before, or git was ended).
  * @throws invalid where the push has too many refs or options

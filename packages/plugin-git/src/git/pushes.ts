@@ -18,11 +18,13 @@ import type { CheckoutTools } from './checkout-tools.ts'
 import { deployOutput, tellFailure } from './deploy-output.ts'
 import type { Git } from './git.ts'
 import { noRev, type RefUpdate } from './hook-channel.ts'
+import type { PushJournal } from './push-journal.ts'
 import { headBranch } from './repositories.ts'
 import type { PendingPush } from './service.ts'
 
 export interface PushesOptions {
   tools: CheckoutTools
+  journal: PushJournal
   call: CallHook
   log: Logger
   /** Aborts when the daemon stops. */
@@ -50,11 +52,19 @@ export class Pushes {
    */
   async receive(push: PendingPush, target: PushTarget): Promise<void> {
     const output = deployOutput(push.output)
+    let end: ((accepted: boolean) => Promise<void>) | undefined
     try {
       const update = await judge(push.updates, target.repository, this.#options.tools.git)
       await this.#findApp(target, update !== undefined)
-      if (update) await this.#deploy(push, update, target)
+      if (update) {
+        const { ref, newRev } = update
+        const { app, repository } = target
+        const objects = push.env.GIT_OBJECT_DIRECTORY
+        end = await this.#options.journal.begin({ app, repository, ref, newRev, objects })
+        await this.#deploy(push, update, target)
+      }
       await this.#accept(push, update, target)
+      await end?.(true)
     } catch (error) {
       const { app } = target
       // Of a git that has ended, nobody but the log hears.
@@ -62,6 +72,12 @@ export class Pushes {
         this.#options.log.error(`A push to ${app} failed`, { error, app })
       tellFailure(output, error)
       push.refuse()
+      await end?.(false).catch((problem) =>
+        this.#options.log.warn(`What a refused push to ${app} brought is not removed`, {
+          error: problem,
+          app,
+        }),
+      )
     }
   }
 

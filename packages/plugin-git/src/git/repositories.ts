@@ -1,11 +1,14 @@
 /** The bare repositories behind the apps, `<dataDir>/git/<app>.git`. @module */
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type LedgerEntry, notFound } from '@kernel/contracts'
-import { KeyedMutex, removeTree } from '@kernel/state'
+import { KeyedMutex, moveDurably, removeTree, syncTree } from '@kernel/state'
 import { isAppName } from './app-path.ts'
 import type { Git } from './git.ts'
+
+/** Bytes without which no push can be taken. */
+const leastRoom = 64 << 10
 
 export class RepositoryStore {
   readonly #dir: string
@@ -54,6 +57,17 @@ export class RepositoryStore {
     }
   }
 
+  /** Before a push: git's own words for a full disk help nobody. @throws where there is no room for anything */
+  async assertRoom(): Promise<void> {
+    const probe = join(this.#dir, `.room-${randomBytes(8).toString('hex')}`)
+    try {
+      await mkdir(probe, { mode: 0o700 })
+      await writeFile(join(probe, 'probe'), Buffer.alloc(leastRoom))
+    } finally {
+      await rm(probe, { recursive: true, force: true })
+    }
+  }
+
   async remove(app: string): Promise<void> {
     await this.#mutex.run(app, () => removeTree(this.path(app)))
   }
@@ -61,7 +75,7 @@ export class RepositoryStore {
   async rename(oldApp: string, app: string): Promise<void> {
     const [from, to] = [this.path(oldApp), this.path(app)]
     await this.#mutex.run(oldApp, async () => {
-      if (await isThere(from)) await rename(from, to)
+      if (await isThere(from)) await moveDurably(from, to)
     })
   }
 
@@ -118,10 +132,13 @@ export class RepositoryStore {
     const half = join(this.#dir, `.new-${randomBytes(8).toString('hex')}`)
     await mkdir(half, { mode: 0o700 })
     await this.#git.run(['init', '--quiet', '--bare', '--template=', '--initial-branch=main', half])
-    await rename(half, path)
+    await syncTree(half)
+    await moveDurably(half, path)
   }
 
   async #isEmpty(path: string): Promise<boolean> {
+    // A program for each repository would hold up the start.
+    if (await hasRefFile(path)) return false
     return (await this.#git.run(['for-each-ref', '--count=1'], { cwd: path })) === ''
   }
 }
@@ -130,6 +147,13 @@ export class RepositoryStore {
 export async function headBranch(repository: string): Promise<string | undefined> {
   const head = await readFile(join(repository, 'HEAD'), 'utf8')
   return /^ref: refs\/heads\/(.+)\n$/.exec(head)?.[1]
+}
+
+async function hasRefFile(repository: string): Promise<boolean> {
+  const entries = await readdir(join(repository, 'refs'), { recursive: true, withFileTypes: true }).catch(
+    () => [],
+  )
+  return entries.some((entry) => entry.isFile() && !entry.name.endsWith('.lock'))
 }
 
 const isThere = (path: string) =>

@@ -251,6 +251,7 @@ export const problem = mirrors<ProblemBody>()(
       'unavailable',
       'not-supported',
       'not-modified',
+      'full',
       'failed',
     ]),
     message: z.string(),

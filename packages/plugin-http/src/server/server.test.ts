@@ -62,7 +62,7 @@ describe('the HTTP server', () => {
       plugins: [
         {
           plugin: http,
-          config: { dataDir: dir, hosts: [`unix://${socketPath}`], graceSec: 1 },
+          config: { dataDir: join(dir, 'other'), hosts: [`unix://${socketPath}`], graceSec: 1 },
           firstParty: true,
         },
         {

@@ -1,10 +1,11 @@
 /** Making a container: checked whole, recorded, not yet running. @module */
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import type { ContainerCreate, HostConfig } from '@kernel/contracts'
 import { conflict, invalid } from '@kernel/contracts'
 import type { SandboxRequest } from '../parts.ts'
+import { collect } from './burial.ts'
 import { capabilitiesOf, missingCapabilities } from './capabilities.ts'
 import { argvOf, checkConfig, mergeImageConfig } from './config-merge.ts'
 import type { Engine } from './engine.ts'
@@ -16,6 +17,7 @@ import { checkResources } from './resources.ts'
 import { checkRestartPolicy } from './restart-policy.ts'
 import { rlimitsOf } from './rlimits.ts'
 import { securityOptionsOf } from './security-options.ts'
+import { settle } from './settle.ts'
 import { signalNumber } from './signals.ts'
 
 /** @throws not-found for image, network or volume; conflict where the name is taken; invalid */
@@ -62,20 +64,17 @@ export async function createContainer(
     }
     checkJoined(engine, record)
     await engine.sandboxes.validate(sandboxRequest(record))
+    registry.conceive(id)
     try {
-      const [mounts] = await Promise.all([
+      const [mounts] = await settle([
         engine.volumes.resolve(id, config, hostConfig),
         engine.snapshots.prepare(id, image.config.rootfs.diff_ids),
         mkdir(engine.bundle(id), { mode: 0o700 }),
       ])
       record.mounts = mounts
-      registry.save(record)
+      registry.bear(record)
     } catch (error) {
-      await Promise.allSettled([
-        engine.volumes.removeAnonymous(id),
-        engine.snapshots.remove(id),
-        rm(engine.bundle(id), { recursive: true, force: true }),
-      ])
+      await collect(engine, { id, removeVolumes: true })
       throw error
     }
     engine.publish(record, 'create')

@@ -29,8 +29,10 @@ export async function handleExit(
     record.finishedAt = at ?? now()
     record.process = undefined
     record.sandbox = undefined
+    if (record.intent?.kind === 'stop') record.intent = undefined
     const again = restarts(record)
-    const removes = record.hostConfig.AutoRemove === true && !again && !live.keep
+    const comesBack = again || live.keep || record.intent?.kind === 'restart'
+    const removes = record.hostConfig.AutoRemove === true && !comesBack
     if (again) record.status = 'restarting'
     // One that removes itself is gone with its next commit; a crash in between finds its exit file again.
     if (!removes) engine.registry.save(record)

@@ -19,6 +19,9 @@ export interface ProcessIdentity {
   bootId: string
 }
 
+/** What was asked for and takes more than one step: a daemon that finds it at its start brings it to its end. */
+export type Intent = { kind: 'stop' | 'restart'; timeoutSec?: number } | { kind: 'remove'; volumes: boolean }
+
 export interface ContainerRecord {
   id: string
   /** Without the leading `/`. */
@@ -40,6 +43,8 @@ export interface ContainerRecord {
   restartCount: number
   /** Stopped by hand: `unless-stopped` remembers it over a restart of the daemon. */
   manuallyStopped: boolean
+  /** Written before its first step, gone with the commit of its last. */
+  intent?: Intent
   process?: ProcessIdentity
   mounts: MountPoint[]
   endpoints: Record<string, EndpointSettings>

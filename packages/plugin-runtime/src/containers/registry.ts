@@ -18,6 +18,10 @@ export interface Registry {
   reserve(name: string, id: string): void
   release(name: string, id: string): void
   isTaken(name: string): boolean
+  /** Notes that a container is being made: what is there of it without a record is garbage at the next start. */
+  conceive(id: string): void
+  /** The first record of what was conceived. */
+  bear(record: ContainerRecord): void
   /** Durable when it returns. */
   save(record: ContainerRecord): void
   /** The record goes and its garbage is noted, in one commit. */
@@ -67,6 +71,16 @@ export function createRegistry(db: Database): Registry {
       if (names.get(name) === id) names.delete(name)
     },
     isTaken: (name) => names.has(name),
+    conceive: (id) => {
+      graves.put(id, { id, removeVolumes: true })
+    },
+    bear: (record) => {
+      db.transaction(() => {
+        stored.put(record.id, record)
+        graves.delete(record.id)
+      })
+      records.set(record.id, record)
+    },
     save: (record) => {
       stored.put(record.id, record)
       records.set(record.id, record)

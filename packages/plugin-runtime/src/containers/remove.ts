@@ -18,7 +18,7 @@ export async function removeContainer(
   for (let gone = false; !gone; ) {
     if (isRunning(record) || record.status === 'restarting') {
       if (!options.force) throw conflict(refusal(record))
-      await killAndWait(engine, record)
+      await killAndWait(engine, record, { kind: 'remove', volumes: options.volumes === true })
     }
     gone = await engine.mutex.run(record.id, async () => {
       if (!engine.registry.get(record.id)) return true // removed by itself meanwhile

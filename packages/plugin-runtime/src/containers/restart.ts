@@ -18,7 +18,7 @@ export async function restartContainer(
   const live = engine.live(record)
   live.keep = true
   try {
-    await stopRunning(engine, record, options)
+    await stopRunning(engine, record, options, 'restart')
   } finally {
     live.keep = false
   }

@@ -1,7 +1,9 @@
 /** A new daemon finds the containers of the one before: those that run, and those that ended meanwhile. @module */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { sweepTemp } from '@kernel/state'
+import { umountIfMounted } from '@kernel/sys'
 import { collect, remove } from './burial.ts'
 import { conmonReopenLog } from './conmon.ts'
 import { sandboxRequest } from './create.ts'
@@ -11,8 +13,12 @@ import { startHealthcheck } from './health.ts'
 import { logPolicyOf } from './log-files.ts'
 import { isAlive } from './process-identity.ts'
 import { type ContainerRecord, isRunning } from './record.ts'
+import type { Garbage } from './registry.ts'
+import { removeContainer } from './remove.ts'
+import { restartContainer } from './restart.ts'
 import { startsWithDaemon } from './restart-policy.ts'
 import { launch } from './start.ts'
+import { stopRunning } from './stop.ts'
 
 /** What ended when nobody looked and left no exit code: the machine was restarted, or conmon killed. */
 const UNKNOWN_EXIT = 255
@@ -20,7 +26,7 @@ const UNKNOWN_EXIT = 255
 /** Called once, before anything else is asked of the containers. */
 export async function restoreContainers(engine: Engine): Promise<void> {
   const { registry, exits } = engine
-  for (const garbage of registry.garbage()) await collect(engine, garbage)
+  const garbage = [...registry.garbage(), ...strays(engine)]
   const records = registry.all()
   const alive = records.filter(
     (record) => isRunning(record) && exits.read(record.id) === undefined && isAlive(record.process),
@@ -32,15 +38,41 @@ export async function restoreContainers(engine: Engine): Promise<void> {
     ),
   )
   for (const record of alive) adopt(engine, record)
-  // What stands as stopped but has a place in the OCI runtime was being started when the daemon was killed:
-  // nobody was told that it runs, so that it does not.
+  const stopped = records.filter((record) => !isRunning(record))
   const known = new Set(await readdir(engine.dirs.runtime))
-  for (const record of records)
-    if (!isRunning(record) && known.has(record.id)) await engine.runtime.delete(record.id).catch(() => {})
+  await Promise.all(stopped.map((record) => letGo(engine, record, known.has(record.id))))
   for (const record of ended) await handleExit(engine, record, ...outcomeOf(engine, record))
   for (const record of records) await settle(engine, record, ended.includes(record))
-  await removeStrays(engine)
+  // Nobody waits for what is gone by its record.
+  engine.background(clearUp(engine, garbage))
+  for (const record of records) if (record.intent) engine.background(finish(engine, record))
   engine.background(startAgain(engine, records))
+}
+
+/**
+ * What stands as stopped but has a place in the OCI runtime was being started when the daemon was killed: nobody
+ * was told that it runs, so that it does not. Or it had ended, and was not cleaned up yet.
+ */
+async function letGo(engine: Engine, { id, name }: ContainerRecord, known: boolean): Promise<void> {
+  try {
+    if (known) await engine.runtime.delete(id)
+    umountIfMounted(join(engine.bundle(id), 'shm'))
+    await engine.snapshots.unmount(id)
+  } catch (error) {
+    engine.log.warn(`container ${name} was not cleaned up: ${(error as Error).message}`)
+  }
+}
+
+/** Brings to its end what was asked of a container when the daemon was killed. */
+async function finish(engine: Engine, record: ContainerRecord): Promise<void> {
+  const { id, intent } = record
+  if (!intent || !engine.registry.get(id)) return
+  if (intent.kind === 'remove') return removeContainer(engine, id, { force: true, volumes: intent.volumes })
+  const options = intent.timeoutSec === undefined ? {} : { timeoutSec: intent.timeoutSec }
+  if (intent.kind === 'restart') return restartContainer(engine, id, options)
+  if ((await stopRunning(engine, record, options)) === 'stopped') return
+  record.intent = undefined
+  engine.registry.save(record)
 }
 
 function adopt(engine: Engine, record: ContainerRecord): void {
@@ -75,7 +107,7 @@ function outcomeOf(engine: Engine, { id }: ContainerRecord): [exitCode: number, 
 async function settle(engine: Engine, record: ContainerRecord, justEnded: boolean): Promise<void> {
   if (!engine.registry.get(record.id) || isRunning(record)) return
   await engine.mutex.run(record.id, async () => {
-    const removes = record.hostConfig.AutoRemove === true
+    const removes = record.hostConfig.AutoRemove === true && record.intent?.kind !== 'restart'
     if (record.status === 'removing' || (removes && record.status === 'exited'))
       await remove(engine, record, { volumes: removes })
     else if (record.status === 'restarting' && !justEnded) scheduleRestart(engine, record, 0)
@@ -87,7 +119,8 @@ async function startAgain(engine: Engine, records: ContainerRecord[]): Promise<v
   for (const record of records) {
     await engine.mutex.run(record.id, async () => {
       if (engine.closing || !engine.registry.get(record.id)) return
-      if (isRunning(record) || record.status === 'restarting' || !startsWithDaemon(record)) return
+      if (isRunning(record) || record.intent || record.status === 'restarting' || !startsWithDaemon(record))
+        return
       await launch(engine, record).catch((error: Error) =>
         engine.log.warn(`container ${record.name} was not started: ${error.message}`),
       )
@@ -95,9 +128,15 @@ async function startAgain(engine: Engine, records: ContainerRecord[]): Promise<v
   }
 }
 
-/** Folders of containers that were being made when the daemon was killed. */
-async function removeStrays(engine: Engine): Promise<void> {
-  for (const id of await readdir(engine.dirs.containers))
-    if (/^[0-9a-f]{64}$/.test(id) && !engine.registry.get(id))
-      await collect(engine, { id, removeVolumes: true })
+/** Remains of containers that were removed, or being made, when the daemon was killed. */
+async function clearUp(engine: Engine, garbage: Garbage[]): Promise<void> {
+  for (const one of garbage) await collect(engine, one)
+  await sweepTemp(engine.dirs.containers)
+}
+
+/** Folders of nobody. */
+function strays({ dirs, registry }: Engine): Garbage[] {
+  return readdirSync(dirs.containers)
+    .filter((id) => /^[0-9a-f]{64}$/.test(id) && !registry.get(id))
+    .map((id) => ({ id, removeVolumes: true }))
 }

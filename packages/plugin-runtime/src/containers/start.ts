@@ -17,6 +17,7 @@ import { DEFAULT_SHM } from './oci-defaults.ts'
 import { explainStart, OciError } from './oci-runtime.ts'
 import { identify } from './process-identity.ts'
 import { type ContainerRecord, isRunning, now } from './record.ts'
+import { settle } from './settle.ts'
 import { specOf } from './spec.ts'
 
 /** @throws not-modified where it runs; invalid with the OCI runtime's words; what networks/ and volumes/ throw */
@@ -49,6 +50,7 @@ export async function launch(engine: Engine, record: ContainerRecord): Promise<v
     record.exitCode = 0
     record.error = ''
     record.oomKilled = false
+    record.intent = undefined
     record.sandbox = sandbox
     record.endpoints = sandbox.endpoints
     engine.registry.save(record)
@@ -113,15 +115,6 @@ async function bringUp(engine: Engine, record: ContainerRecord): Promise<Sandbox
   return sandbox
 }
 
-/** Like Promise.all, but a failure waits for the others, so that what they made can be taken back. */
-async function settle<const T extends readonly Promise<unknown>[]>(
-  work: T,
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  const results = await Promise.allSettled(work)
-  for (const result of results) if (result.status === 'rejected') throw result.reason
-  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as never
-}
-
 /** Undoes a start, in the order that lets the next one succeed. */
 async function takeDown(engine: Engine, record: ContainerRecord): Promise<void> {
   const { id } = record
@@ -154,6 +147,7 @@ async function noteFailure(engine: Engine, record: ContainerRecord, error: unkno
   record.status = record.status === 'created' ? 'created' : 'exited'
   record.exitCode = exitCode
   record.error = problem.message
+  record.intent = undefined
   record.process = undefined
   record.sandbox = undefined
   engine.registry.save(record)

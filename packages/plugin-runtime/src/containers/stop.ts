@@ -2,7 +2,7 @@
 import { conflict, failed, notModified } from '@kernel/contracts'
 import type { Engine } from './engine.ts'
 import { signalProcess } from './process-identity.ts'
-import { type ContainerRecord, isRunning } from './record.ts'
+import { type ContainerRecord, type Intent, isRunning } from './record.ts'
 import { signalNumber } from './signals.ts'
 
 const SIGKILL = 9
@@ -23,17 +23,24 @@ export async function stopContainer(engine: Engine, ref: string, options: StopOp
     throw notModified(`container ${record.id} is already stopped`)
 }
 
-/** Stops what runs, or waits to be started again, and tells so. @returns `idle` where there was nothing to stop */
+/**
+ * Stops what runs, or waits to be started again, and tells so.
+ * @param kind what the stop is a part of
+ * @returns `idle` where there was nothing to stop
+ */
 export async function stopRunning(
   engine: Engine,
   record: ContainerRecord,
   options: StopOptions,
+  kind: 'stop' | 'restart' = 'stop',
 ): Promise<'idle' | 'stopped'> {
   const number = signalNumber(options.signal || record.config.StopSignal || 'SIGTERM')
   const begun = await engine.mutex.run(record.id, async () => {
     if (cancelRestart(engine, record)) return { exit: Promise.resolve() }
     if (!isRunning(record)) return undefined
     const exit: Promise<unknown> = engine.live(record).exit.promise
+    const { timeoutSec } = options
+    record.intent = { kind, ...(timeoutSec !== undefined && { timeoutSec }) }
     await sendSignal(engine, record, number, true)
     return { exit }
   })
@@ -67,11 +74,15 @@ async function finishStop(
   await killAndWait(engine, record)
 }
 
-/** SIGKILL, and waits until the end is recorded. */
-export async function killAndWait(engine: Engine, record: ContainerRecord): Promise<void> {
+/**
+ * SIGKILL, and waits until the end is recorded.
+ * @param intent what it is a part of, where that is not on record yet
+ */
+export async function killAndWait(engine: Engine, record: ContainerRecord, intent?: Intent): Promise<void> {
   const wait = await engine.mutex.run(record.id, async () => {
     if (cancelRestart(engine, record) || !isRunning(record)) return undefined
     const exit = engine.live(record).exit.promise
+    if (intent) record.intent = intent
     await sendSignal(engine, record, SIGKILL, true)
     return { exit }
   })
@@ -101,7 +112,7 @@ async function sendSignal(
   signal: number,
   final: boolean,
 ): Promise<void> {
-  if (final && !record.manuallyStopped) {
+  if (final && (record.intent || !record.manuallyStopped)) {
     record.manuallyStopped = true
     engine.registry.save(record)
   }

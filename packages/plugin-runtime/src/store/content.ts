@@ -188,8 +188,8 @@ export class Content {
    * back among the partial ones, where the next pull finds it and verifies it again.
    */
   private async sweep(): Promise<void> {
-    await fs.rm(join(this.dir, 'tmp'), { recursive: true, force: true })
-    await ensureDir(join(this.dir, 'tmp'))
+    for (const name of await fs.readdir(join(this.dir, 'tmp')))
+      await fs.rm(join(this.dir, 'tmp', name), { recursive: true, force: true })
     for (const name of await fs.readdir(join(this.dir, 'sha256'))) {
       const digest: Digest = `sha256:${name}`
       if (!this.has(digest)) await fs.rename(this.path(digest), this.partialPath(digest))

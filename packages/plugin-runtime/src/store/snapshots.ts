@@ -174,7 +174,8 @@ export class OverlaySnapshots implements Snapshots {
   /** Not on the main thread: the kernel flushes the overlay's file system meanwhile. */
   private async unmountNow(key: string): Promise<void> {
     const root = this.path(key, 'root')
-    if (existsSync(root)) await umountLater(root)
+    if (!this.mounted.has(root)) return
+    await umountLater(root)
     this.mounted.delete(root)
   }
 

@@ -26,6 +26,8 @@ export interface VolumeRecord {
   createdAt: string
   /** The container an anonymous volume was made for. */
   container?: string
+  /** Set before its files are removed: a start after a crash goes on. */
+  removing?: true
   /** `filling` while the image's files are copied in: what a crash leaves of that is thrown away. */
   content?: 'filling' | 'filled'
 }
@@ -33,6 +35,8 @@ export interface VolumeRecord {
 /** The volumes on disk: records and folders. */
 export interface VolumeStore {
   readonly records: Collection<VolumeRecord>
+  /** Without those that are being removed. */
+  list(): VolumeRecord[]
   dataDir(name: string): string
   get(name: string): VolumeRecord | undefined
   /** One at a time for each volume. `create` takes this lock itself, the others leave it to the caller. */
@@ -47,6 +51,8 @@ export interface VolumeStore {
   /** Brings it to where it can be used: its folder exists, and what its options name is mounted there. */
   ready(record: VolumeRecord): Promise<string>
   remove(record: VolumeRecord): Promise<void>
+  /** Ends removals that a crash has cut off. */
+  finishRemovals(): Promise<void>
   inspect(record: VolumeRecord): VolumeInspect
 }
 
@@ -57,7 +63,6 @@ export async function openVolumeStore(options: {
 }): Promise<VolumeStore> {
   const { root, events } = options
   await ensureDir(root)
-  await sweepTemp(root)
   const records = collection<VolumeRecord>(options.db, 'volumes')
   const mutex = new KeyedMutex()
   const dataDir = (name: string) => path.join(root, name, '_data')
@@ -73,7 +78,8 @@ export async function openVolumeStore(options: {
     request: Parameters<VolumeStore['create']>[0],
   ): Promise<VolumeRecord> {
     const known = records.get(name)
-    if (known) {
+    if (known?.removing) await remove(known)
+    else if (known) {
       await ready(known)
       return known
     }
@@ -85,8 +91,13 @@ export async function openVolumeStore(options: {
       createdAt: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
       ...(request.container && { container: request.container }),
     }
-    await makeDir(name)
     records.put(name, record)
+    try {
+      await makeDir(name)
+    } catch (error) {
+      records.delete(name)
+      throw error
+    }
     events.publish({ Type: 'volume', Action: 'create', Actor: { ID: name, Attributes: { driver: 'local' } } })
     return record
   }
@@ -121,12 +132,28 @@ export async function openVolumeStore(options: {
   }
 
   async function remove(record: VolumeRecord): Promise<void> {
-    if (record.options.type || record.options.device) umountIfMounted(dataDir(record.name))
-    // The folder first: the other way round, a crash would leave data that a new volume of this name shows.
-    await removeTree(path.join(root, record.name))
+    records.put(record.name, { ...record, removing: true })
+    try {
+      if (record.options.type || record.options.device) umountIfMounted(dataDir(record.name))
+      // The folder before the record: the other way round, a crash would leave data that a new volume of this
+      // name shows.
+      await removeTree(path.join(root, record.name))
+    } catch (error) {
+      records.put(record.name, record)
+      throw error
+    }
     records.delete(record.name)
     const Attributes = { driver: 'local' }
     events.publish({ Type: 'volume', Action: 'destroy', Actor: { ID: record.name, Attributes } })
+  }
+
+  async function finishRemovals(): Promise<void> {
+    for (const { name } of records.list().filter(({ removing }) => removing))
+      await mutex.run(name, async () => {
+        const record = records.get(name)
+        if (record?.removing) await remove(record)
+      })
+    await sweepTemp(root)
   }
 
   function inspect(record: VolumeRecord): VolumeInspect {
@@ -144,11 +171,16 @@ export async function openVolumeStore(options: {
   return {
     records,
     dataDir,
-    get: (name) => records.get(name),
+    list: () => records.list().filter(({ removing }) => !removing),
+    get: (name) => {
+      const record = records.get(name)
+      return record?.removing ? undefined : record
+    },
     lock: (name, fn) => mutex.run(name, fn),
     create,
     ready,
     remove,
+    finishRemovals,
     inspect,
   }
 }

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { ContainerConfig } from '@kernel/contracts'
+import { collection, openDatabase } from '@kernel/state'
 import { umountIfMounted } from '@kernel/sys'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createEvents } from '../events/index.ts'
@@ -22,13 +23,43 @@ beforeEach(async () => {
   events = createEvents({ file: ':memory:' })
   runtime = await createVolumes({ dataDir, log, events })
 })
-afterEach(() => {
-  runtime.close()
+afterEach(async () => {
+  await runtime.close()
   events.close()
   fs.rmSync(dataDir, { recursive: true, force: true })
 })
 
 describe('volumes', () => {
+  test('whose removal a kill has cut off are gone after the next start, whole', async () => {
+    const made = await runtime.volumes.create({ Name: 'data' })
+    fs.writeFileSync(path.join(made.Mountpoint, 'file'), 'x')
+    await runtime.close()
+    // As a kill leaves it between the mark and the files.
+    const db = openDatabase(path.join(dataDir, 'db', 'volumes.db'))
+    collection<object>(db, 'volumes').update('data', (record) => ({ ...record, removing: true }))
+    db.close()
+    runtime = await createVolumes({ dataDir, log, events })
+    expect(await runtime.volumes.list()).toEqual([])
+    await expect(runtime.volumes.inspect('data')).rejects.toThrow('no such volume')
+    const again = await runtime.volumes.create({ Name: 'data' })
+    expect(fs.readdirSync(again.Mountpoint)).toEqual([])
+    await runtime.close()
+    runtime = await createVolumes({ dataDir, log, events })
+    expect((await runtime.volumes.list()).map(({ Name }) => Name)).toEqual(['data'])
+  })
+
+  test('that could not be removed stay as they were', async () => {
+    const made = await runtime.volumes.create({ Name: 'data' })
+    if (!isRoot) return
+    execFileSync('mount', ['-t', 'tmpfs', 'none', path.join(made.Mountpoint)])
+    try {
+      await expect(runtime.volumes.remove('data')).rejects.toThrow('still mounted')
+      expect((await runtime.volumes.list()).map(({ Name }) => Name)).toEqual(['data'])
+    } finally {
+      umountIfMounted(made.Mountpoint)
+    }
+  })
+
   test('are made once by name, listed by filter, and removed with their files', async () => {
     const { volumes } = runtime
     const made = await volumes.create({ Name: 'data', Labels: { app: 'hello' } })

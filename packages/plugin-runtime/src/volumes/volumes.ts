@@ -27,11 +27,14 @@ export interface VolumesOptions {
 /** The `Volumes` service, and what containers/ needs of it. */
 export async function createVolumes(
   options: VolumesOptions,
-): Promise<{ volumes: Volumes; mounts: VolumeMounts; close(): void }> {
+): Promise<{ volumes: Volumes; mounts: VolumeMounts; close(): Promise<void> }> {
   const { dataDir, log, events } = options
   await ensureDir(path.join(dataDir, 'db'))
   const db = openDatabase(path.join(dataDir, 'db', 'volumes.db'))
   const store = await openVolumeStore({ root: path.join(dataDir, 'volumes'), db, events })
+  const finishing = store
+    .finishRemovals()
+    .catch((error: Error) => log.warn('a removed volume could not be cleared away', { error: error.message }))
   let usersOf: (volume: string) => string[] = () => []
 
   function find(name: string): VolumeRecord {
@@ -61,7 +64,7 @@ export async function createVolumes(
       const filters = checkFilters(request.filters, ['dangling', 'driver', 'label', 'name'])
       const dangling = booleanFilter(filters, 'dangling')
       const found: VolumeInspect[] = []
-      for (const record of store.records.list()) {
+      for (const record of store.list()) {
         if (!matches(filters, 'name', (wanted) => record.name.includes(wanted))) continue
         if (!matches(filters, 'driver', (wanted) => wanted === 'local')) continue
         if (!matchesLabels(filters, record.labels)) continue
@@ -110,7 +113,7 @@ export async function createVolumes(
   /** Named volumes are spared unless `all`: someone gave them their name to find them again. */
   function prunable(filters: Filters): VolumeRecord[] {
     const all = booleanFilter(filters, 'all') ?? false
-    return store.records
+    return store
       .list()
       .filter((record) => all || Object.hasOwn(record.labels, ANONYMOUS_LABEL))
       .filter((record) => matchesLabels(filters, record.labels))
@@ -132,7 +135,7 @@ export async function createVolumes(
   }
 
   async function removeAnonymous(container: string): Promise<void> {
-    for (const record of store.records.list().filter((one) => one.container === container)) {
+    for (const record of store.list().filter((one) => one.container === container)) {
       await store.lock(record.name, async () => {
         const others = usersOf(record.name).filter((user) => user !== container)
         if (others.length > 0 || !store.get(record.name)) return
@@ -153,5 +156,10 @@ export async function createVolumes(
       usersOf = fn
     },
   }
-  return { volumes, mounts, close: () => db.close() }
+  async function close(): Promise<void> {
+    await finishing
+    db.close()
+  }
+
+  return { volumes, mounts, close }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,8 +11,8 @@ import { createProcessDriver } from './driver.ts'
 
 const told: string[] = []
 
-async function open(dataDir: string) {
-  const db = openDatabase(join(dataDir, 'runtime.db'), { sync: 'normal' })
+async function open(dataDir: string, file = 'runtime.db') {
+  const db = openDatabase(join(dataDir, file), { sync: 'normal' })
   const artifacts = await createTreeArtifacts({ dataDir })
   const driver = await createProcessDriver({
     dataDir,
@@ -63,7 +63,10 @@ it('ends what a killed daemon left running, and keeps the record', async () => {
   const { id, pid } = await first.driver.start({ ...spec, command: ['/bin/sh', '-c', 'sleep 300'] })
   expect(() => process.kill(pid, 0)).not.toThrow()
 
-  const second = await open(dataDir)
+  // What it had written is on the disk; its own hold on the file would end with it.
+  for (const end of ['', '-wal'])
+    await copyFile(join(dataDir, `runtime.db${end}`), join(dataDir, `after.db${end}`))
+  const second = await open(dataDir, 'after.db')
   await first.driver.wait(id)
   expect(await second.driver.inspect(id)).toMatchObject({ name: 'a.worker.1', status: 'exited' })
   await second.driver.remove(id)
