@@ -1,8 +1,25 @@
-import { join } from 'node:path'
-import { openDatabase } from '@kernel/state'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Fault } from './testing/fault.ts'
 import { newWorld, type Running, snapshot, startPlugin, tree, until, type World } from './testing/harness.ts'
+
+/** The collection that can't be written for now, as on a full disk. */
+const full = vi.hoisted(() => ({ table: undefined as string | undefined }))
+vi.mock('@kernel/state', async (original) => {
+  const state = await original<typeof import('@kernel/state')>()
+  return {
+    ...state,
+    collection: ((db, name, ...rest) => {
+      const real = state.collection(db, name, ...rest)
+      return {
+        ...real,
+        put(key: string, value: never) {
+          if (full.table === name) throw new Error('no space left')
+          return real.put(key, value)
+        },
+      }
+    }) as typeof state.collection,
+  }
+})
 
 const worlds: World[] = []
 afterEach(async () => {
@@ -138,14 +155,10 @@ describe('records that can not be written leave all as it was:', () => {
     const before = await snapshot(world, plugin, 'hello')
     // What a switch writes first: of a release its own record, of the others the app's.
     const table = name === 'ps:restart' || name === 'domains:add' ? 'apps' : 'releases'
-    const db = openDatabase(join(world.dataDir, 'db', 'apps.db'))
     const tables = world.router.tables.length
-    db.exec(
-      `CREATE TRIGGER full BEFORE INSERT ON collection_${table} BEGIN SELECT RAISE(ABORT, 'no space left'); END`,
-    )
+    full.table = table
     await expect(run(plugin)).rejects.toThrow('no space left')
-    db.exec('DROP TRIGGER full')
-    db.close()
+    full.table = undefined
     // The routes were switched, and switched back.
     if (name !== 'domains:add') expect(world.router.tables.length).toBeGreaterThan(tables)
     expect(await snapshot(world, plugin, 'hello')).toEqual(before)

@@ -106,7 +106,7 @@ export class Retirer {
 
   /** Drains, then stops and removes, or freezes what the record keeps; resolves when all is done. */
   async endAll(app: string, workloads: Workload[], waitSec: number): Promise<void> {
-    const { router, call, log } = this.#platform
+    const { call, log } = this.#platform
     for (const workload of workloads)
       await call(schedulerRegisterRetired, { app, workload }).catch((error) =>
         log.warn('A handler of scheduler-register-retired failed', { app, error }),
@@ -118,13 +118,7 @@ export class Retirer {
     const drained: Promise<{ open: number } | undefined> =
       targets.length === 0
         ? Promise.resolve(undefined)
-        : this.#unlessStopping(
-            (async () => {
-              await router.drain(targets, waitSec)
-              await router.cut(targets)
-              return router.drain(targets, 0)
-            })(),
-          )
+        : this.#unlessStopping(this.#drain(app, targets, waitSec))
     const ends = await Promise.allSettled(
       workloads.map(async (workload) => {
         // Only what visitors reach has something to finish first.
@@ -135,6 +129,19 @@ export class Retirer {
     if (held.size > 0) await this.#freeze(app, held, await drained)
     const failure = ends.find((end) => end.status === 'rejected')
     if (failure) throw failure.reason
+  }
+
+  /** Lets requests end within the time, and cuts what has no end of its own. Whatever fails here, the old ends. */
+  async #drain(app: string, targets: string[], waitSec: number): Promise<{ open: number } | undefined> {
+    const { router, log } = this.#platform
+    try {
+      await router.drain(targets, waitSec)
+      await router.cut(targets)
+      return await router.drain(targets, 0)
+    } catch (error) {
+      log.warn(`Retired processes of ${app} could not be drained`, { app, error })
+      return undefined
+    }
   }
 
   /** Connections that are still open would hang in the freezer: such a release ends like any other. */
