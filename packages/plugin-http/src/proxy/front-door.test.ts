@@ -67,9 +67,7 @@ describe('a password', () => {
     const { edge, port, app } = await openShop({ hsts: 'max-age=1' })
     await edge.publish('shop', [route('', [], { state: 'hold' })])
     const waits = ask(port)
-    await expect
-      .poll(async () => (await edge.metrics()).match(/kernel_edge_held (\d+)/)?.[1])
-      .toBe('1')
+    await expect.poll(async () => (await edge.metrics()).match(/kernel_edge_held (\d+)/)?.[1]).toBe('1')
     await edge.setPolicy('shop', { basicAuth })
     await edge.publish('shop', [route('', [app.target])])
     expect((await waits).status).toBe(401)
