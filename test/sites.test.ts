@@ -288,8 +288,7 @@ describe.skipIf(absent)('the front door of an app', () => {
   describe('passwords', () => {
     it('are asked for, and never stand in a report', async () => {
       await lab.daemon.kernel(['http-auth:enable', 'blog'], { code: 4 })
-      await kernel('http-auth:add-user blog ann', 'correct horse\n')
-      await kernel('http-auth:enable blog')
+      await kernel('http-auth:enable blog ann', 'correct horse\n')
       const nobody = await visit('blog')
       expect([nobody.status, nobody.headers['www-authenticate']]).toEqual([
         401,

@@ -2,11 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  Acme,
   AppConfig,
   AppLogs,
   Apps,
   BaseImage,
   Builders,
+  Certificates,
   Checks,
   Containers,
   Deploys,
@@ -16,12 +18,14 @@ import {
   ImageBuilder,
   Images,
   Ledger,
+  Metrics,
   Networks,
   Processes,
   Releases,
   Repositories,
   Router,
   Scheduler,
+  Sites,
   SshKeys,
   Tokens,
   Volumes,
@@ -71,6 +75,18 @@ const apps = definePlugin({
   },
 })
 
+const sites = definePlugin({
+  name: 'sites',
+  version: '1.0.0',
+  kernel: '^1',
+  requires: [Router, Apps, Domains, Events],
+  optional: [Metrics],
+  provides: [Sites, Certificates, Acme],
+  setup(ctx) {
+    for (const token of [Sites, Certificates, Acme]) ctx.provide(token as typeof Sites, {} as Sites)
+  },
+})
+
 it('fits together with the other plugins, in one order, without a circle', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'kernel-http-'))
   onTestFinished(() => rm(dataDir, { recursive: true }))
@@ -85,6 +101,7 @@ it('fits together with the other plugins, in one order, without a circle', async
       { plugin: runtime },
       { plugin: git },
       { plugin: apps },
+      { plugin: sites },
       { plugin: dockerApi, config: facts },
       { plugin: api, config: { ...facts, plugins: () => kernel.report() } },
     ].map((entry) => ({ ...entry, firstParty: true })),
@@ -98,7 +115,7 @@ it('fits together with the other plugins, in one order, without a circle', async
   expect((await get('/git/x')).body).toBe('git')
   const plugins = (await get('/api/v1/system/plugins')).json() as { name: string; state: string }[]
   expect(plugins.map(({ name, state }) => `${name} ${state}`)).toEqual(
-    ['http', 'edge', 'runtime', 'git', 'apps', 'docker-api', 'api'].map((name) => `${name} started`),
+    ['http', 'edge', 'runtime', 'git', 'apps', 'sites', 'docker-api', 'api'].map((name) => `${name} started`),
   )
   const metrics = (await get('/metrics')).body
   for (const name of [

@@ -12,6 +12,7 @@ import {
   Domains,
   domainScheme,
   Events,
+  Metrics,
   postAppRename,
   postCreate,
   postDelete,
@@ -26,6 +27,7 @@ import { type Authority, acmeAuthority } from './acme/authority.ts'
 import { Clockwork } from './acme/clockwork.ts'
 import { Issuer } from './acme/issuer.ts'
 import { settingsSchema } from './config.ts'
+import { certificateMetrics } from './metrics.ts'
 import { allApps, appIsThere, everyApp, type Platform } from './platform.ts'
 import { Publisher } from './publisher.ts'
 import { createAcme } from './services/acme.ts'
@@ -43,6 +45,7 @@ export function sitesPlugin(authority: Authority): Plugin {
     version: '0.1.0',
     kernel: '^1',
     requires: [Router, Apps, Domains, Events],
+    optional: [Metrics],
     provides: [Sites, Certificates, Acme],
     config: settingsSchema,
     async setup(ctx) {
@@ -116,6 +119,10 @@ export function sitesPlugin(authority: Authority): Plugin {
       const apps = store.findCertificate(everyApp) ? await allApps(platform) : store.apps()
       await publisher.policies(apps)
 
+      const unlisted = ctx
+        .use(Metrics)
+        ?.add(async () => certificateMetrics(await certificates.list(), await acme.list()))
+      if (unlisted) ctx.defer(unlisted)
       ctx.ready(() => clockwork.start())
       ctx.defer(() => clockwork.stop())
     },

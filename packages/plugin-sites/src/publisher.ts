@@ -1,4 +1,5 @@
 /** The one place that tells the edge of policies and certificates, from the records alone. @module */
+import { createSecureContext } from 'node:tls'
 import { type EdgeCertificate, type SitePolicy, sitePolicy } from '@kernel/contracts'
 import { KeyedMutex } from '@kernel/state'
 import { assignHosts } from './certificates/assign-hosts.ts'
@@ -9,6 +10,8 @@ import { policyOf, type SiteFacts } from './policy/policy-of.ts'
 export class Publisher {
   readonly #platform: Platform
   readonly #turns = new KeyedMutex()
+  /** Key files of certificates that TLS takes. */
+  readonly #usable = new Set<string>()
   /** What the edge has certificates for. */
   #hosts: string[] = []
 
@@ -71,14 +74,21 @@ export class Publisher {
     })
   }
 
+  async #usableKey(certificate: string, keyFile: string): Promise<string> {
+    const key = await this.#platform.keys.read(keyFile)
+    if (!this.#usable.has(keyFile)) createSecureContext({ cert: certificate, key })
+    this.#usable.add(keyFile)
+    return key
+  }
+
   async #edgeCertificates(): Promise<EdgeCertificate[]> {
-    const { store, keys, log } = this.#platform
+    const { store, log } = this.#platform
     const bearers: Array<EdgeCertificate & { app: string }> = []
     const domains = new Map<string, string[]>()
     for (const { app, certificate, keyFile } of store.certificates()) {
-      const key = await keys.read(keyFile).catch((error) => {
-        // The others go on being served.
-        log.error(`The key of ${app}'s certificate can not be read`, { app, error })
+      const key = await this.#usableKey(certificate, keyFile).catch((error) => {
+        // The others go on being served: a key may be lost, and what TLS takes grows narrower over the years.
+        log.error(`The certificate of ${app} can not be used`, { app, error })
         return undefined
       })
       if (key === undefined) continue

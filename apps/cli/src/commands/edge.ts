@@ -1,7 +1,6 @@
 /** edge:*, redirect:* */
 import { invalid, type SiteRedirect, type SiteReport } from '@kernel/contracts'
 import { type CommandSpec, type Invocation, list, option, text } from '../command.ts'
-import { bytes } from '../output/format.ts'
 import { appsNamed } from './scope.ts'
 
 const app = (call: Invocation) => ({ app: text(call, 'app') })
@@ -106,6 +105,12 @@ https-redirect: auto (where there are certificates for all of the app's domains)
   },
 ]
 
+/** As it can be set: `10m`. */
+function sizeOf(count: number): string {
+  const step = ['', 'k', 'm', 'g'].findLastIndex((_, n) => count % 1024 ** n === 0)
+  return `${count / 1024 ** step}${['', 'k', 'm', 'g'][step]}`
+}
+
 const fromOf = ({ host = '', path = '' }: SiteRedirect) => host + path || '(everything)'
 
 async function reportsOf(call: Invocation): Promise<SiteReport[]> {
@@ -128,7 +133,7 @@ function print({ out }: Invocation, report: SiteReport): void {
       ? `${Number(rateLimit.perSecond.toPrecision(4))}/s burst ${rateLimit.burst}`
       : 'off',
     Compress: report.compress.join(',') || 'off',
-    'Max body': report.maxBodyBytes === undefined ? 'off' : bytes(report.maxBodyBytes),
+    'Max body': report.maxBodyBytes === undefined ? 'off' : sizeOf(report.maxBodyBytes),
     Pages: report.pages.join(' '),
   })
 }

@@ -11,12 +11,15 @@ const user = (call: Invocation) => ({ ...app(call), user: text(call, 'user') })
 export const httpAuthCommands: CommandSpec[] = [
   {
     name: 'http-auth:enable',
-    args: '<app>',
+    args: '<app> [user] [password]',
     summary: 'Ask all visitors for a name and a password',
     description:
-      'HTTP Basic authentication: without TLS, passwords travel in the clear. The app gets the Authorization header as well.',
-    examples: ['http-auth:enable blog'],
-    run: (call) => call.client.send('authEnable', { params: app(call) }),
+      'HTTP Basic authentication: without TLS, passwords travel in the clear. The app gets the Authorization header as well. With a user, that one is added first, as by http-auth:add-user.',
+    examples: ['http-auth:enable blog', 'http-auth:enable blog ann < password.txt'],
+    async run(call) {
+      if (call.args.user !== undefined) await addUser(call)
+      await call.client.send('authEnable', { params: app(call) })
+    },
   },
   {
     name: 'http-auth:disable',
@@ -50,10 +53,7 @@ export const httpAuthCommands: CommandSpec[] = [
     description:
       'Without the password it is asked for, or read from standard input: on the command line others can see it. Only a hash is kept.',
     examples: ['http-auth:add-user blog ann', 'http-auth:add-user blog ann < password.txt'],
-    async run(call) {
-      const password = await passwordOf(call)
-      await call.client.send('authSetUser', { params: user(call), body: { password } })
-    },
+    run: addUser,
   },
   {
     name: 'http-auth:remove-user',
@@ -63,6 +63,11 @@ export const httpAuthCommands: CommandSpec[] = [
     run: (call) => call.client.send('authRemoveUser', { params: user(call) }),
   },
 ]
+
+async function addUser(call: Invocation): Promise<void> {
+  const password = await passwordOf(call)
+  await call.client.send('authSetUser', { params: user(call), body: { password } })
+}
 
 async function passwordOf(call: Invocation): Promise<string> {
   if (typeof call.args.password === 'string') return call.args.password

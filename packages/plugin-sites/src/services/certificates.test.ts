@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { postDomainsUpdate } from '@kernel/contracts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -110,11 +110,14 @@ describe('a certificate', () => {
     expect(shown().flat()).toContain('new.example.com')
   })
 
-  it('whose key can not be read keeps no other from being shown', async () => {
+  it.each([
+    ['is gone', (file: string) => rmSync(file)],
+    ['is damaged', (file: string) => writeFileSync(file, 'x')],
+  ])('whose key %s keeps no other from being shown', async (_, harm) => {
     await lab.certificates.generate('shop', [])
     const [file] = readdirSync(keyDir())
     await lab.certificates.generate('blog', [])
-    rmSync(join(keyDir(), file!))
+    harm(join(keyDir(), file!))
     await lab.restart()
     expect(shown()).toEqual([['blog.example.com', 'www.blog.example.com']])
     expect(lab.log.entries.some(({ level, message }) => level === 'error' && message.includes('shop'))).toBe(
