@@ -11,7 +11,7 @@ import type { Freezer } from './freezer.ts'
 import { discard, type Launch, launch, type Slot } from './launch.ts'
 import type { Monitor } from './monitor.ts'
 import type { Retirer } from './retire.ts'
-import { liveWorkloads, type RoutePublisher } from './routes.ts'
+import { liveWorkloads, type RoutePublisher, targetsOf } from './routes.ts'
 import { layBack, NotWoken, wake } from './wake.ts'
 
 export interface Transition {
@@ -49,6 +49,35 @@ export interface Floor {
 
 /** @throws failed with everything as it was before */
 export async function transition(floor: Floor, change: Transition): Promise<void> {
+  const stopHolding = await holdRequests(floor, change)
+  try {
+    await bring(floor, change)
+  } finally {
+    await stopHolding()
+  }
+}
+
+/** Where nothing serves, as with an app that was stopped or has crashed, requests wait for what is being started. */
+async function holdRequests({ platform, routes }: Floor, { app, start, thaw }: Transition) {
+  const { store, log } = platform
+  const { name } = app
+  const before = store.app(name)
+  const serves = targetsOf(await liveWorkloads(platform, before)).length > 0
+  const brings = (thaw?.frozen.processes ?? start).some(({ type }) => type === 'web')
+  if (serves || !brings || before.current === undefined) return async () => {}
+  const refresh = () =>
+    routes
+      .refresh(name)
+      .catch((error) => log.warn(`The routes of ${name} could not be refreshed`, { app: name, error }))
+  routes.setComing(name, true)
+  await refresh()
+  return async () => {
+    routes.setComing(name, false)
+    await refresh()
+  }
+}
+
+async function bring(floor: Floor, change: Transition): Promise<void> {
   const { freezer } = floor
   const { app, thaw, output, signal } = change
   if (thaw) {
