@@ -77,6 +77,7 @@ async function holdRequests({ platform, routes }: Floor, { app, start, thaw }: T
   }
 }
 
+/** From the freezer where that is wanted and works, else by new processes. */
 async function bring(floor: Floor, change: Transition): Promise<void> {
   const { freezer } = floor
   const { app, thaw, output, signal } = change
@@ -124,11 +125,9 @@ async function exchange(
   )
   const hostHeader = hostHeaderOf(routes.domains(app), app.name)
   const started = await arrive({ app, release, hostHeader, output, signal, stage, returns })
-  const live: LiveProcess[] = [
-    ...keep,
-    ...started.map(({ id, processType: type, index }) => ({ id, type, index })),
-  ]
-  const leaving = before.live.filter(({ id }) => !keep.some((stays) => stays.id === id))
+  const arrived = started.map(({ id, processType: type, index }) => ({ id, type, index }))
+  const isKept = ({ id }: LiveProcess) => keep.some((stays) => stays.id === id)
+  const leaving = before.live.filter((process) => !isKept(process))
   let old: Workload[]
   try {
     old = await stage('switch', async () => {
@@ -136,7 +135,11 @@ async function exchange(
       signal.throwIfAborted()
       const parting = await liveWorkloads(platform, { ...before, live: leaving })
       const fresh = await stillRunning(platform, started)
-      await routes.switch(app.name, [...kept, ...fresh], () => commit(live, parting, thawed))
+      await routes.switch(app.name, [...kept, ...fresh], () => {
+        // What stays is taken as it is by now: its health may have been noted meanwhile.
+        const { live } = platform.store.app(app.name)
+        commit([...live.filter(isKept), ...arrived], parting, thawed)
+      })
       return parting
     })
   } catch (error) {
