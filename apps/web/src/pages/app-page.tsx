@@ -100,6 +100,7 @@ function Releases({ app, releases, onDone }: { app: string; releases: ReleaseInf
               <td>{release.gitRev?.slice(0, 8)}</td>
               <td class="quiet">
                 {release.user} {ago(release.created)}
+                {release.frozen && ' · in the freezer'}
               </td>
               <td>
                 {release.current ? (

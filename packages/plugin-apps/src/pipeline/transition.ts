@@ -11,7 +11,7 @@ import type { Freezer } from './freezer.ts'
 import { discard, type Launch, launch, type Slot } from './launch.ts'
 import type { Monitor } from './monitor.ts'
 import type { Retirer } from './retire.ts'
-import { liveWorkloads, type RoutePublisher } from './routes.ts'
+import { liveWorkloads, type RoutePublisher, targetsOf } from './routes.ts'
 import { layBack, NotWoken, wake } from './wake.ts'
 
 export interface Transition {
@@ -49,6 +49,36 @@ export interface Floor {
 
 /** @throws failed with everything as it was before */
 export async function transition(floor: Floor, change: Transition): Promise<void> {
+  const stopHolding = await holdRequests(floor, change)
+  try {
+    await bring(floor, change)
+  } finally {
+    await stopHolding()
+  }
+}
+
+/** Where nothing serves, as with an app that was stopped or has crashed, requests wait for what is being started. */
+async function holdRequests({ platform, routes }: Floor, { app, start, thaw }: Transition) {
+  const { store, log } = platform
+  const { name } = app
+  const before = store.app(name)
+  const serves = targetsOf(await liveWorkloads(platform, before)).length > 0
+  const brings = (thaw?.frozen.processes ?? start).some(({ type }) => type === 'web')
+  if (serves || !brings || before.current === undefined) return async () => {}
+  const refresh = () =>
+    routes
+      .refresh(name)
+      .catch((error) => log.warn(`The routes of ${name} could not be refreshed`, { app: name, error }))
+  routes.setComing(name, true)
+  await refresh()
+  return async () => {
+    routes.setComing(name, false)
+    await refresh()
+  }
+}
+
+/** From the freezer where that is wanted and works, else by new processes. */
+async function bring(floor: Floor, change: Transition): Promise<void> {
   const { freezer } = floor
   const { app, thaw, output, signal } = change
   if (thaw) {
@@ -95,11 +125,9 @@ async function exchange(
   )
   const hostHeader = hostHeaderOf(routes.domains(app), app.name)
   const started = await arrive({ app, release, hostHeader, output, signal, stage, returns })
-  const live: LiveProcess[] = [
-    ...keep,
-    ...started.map(({ id, processType: type, index }) => ({ id, type, index })),
-  ]
-  const leaving = before.live.filter(({ id }) => !keep.some((stays) => stays.id === id))
+  const arrived = started.map(({ id, processType: type, index }) => ({ id, type, index }))
+  const isKept = ({ id }: LiveProcess) => keep.some((stays) => stays.id === id)
+  const leaving = before.live.filter((process) => !isKept(process))
   let old: Workload[]
   try {
     old = await stage('switch', async () => {
@@ -107,7 +135,11 @@ async function exchange(
       signal.throwIfAborted()
       const parting = await liveWorkloads(platform, { ...before, live: leaving })
       const fresh = await stillRunning(platform, started)
-      await routes.switch(app.name, [...kept, ...fresh], () => commit(live, parting, thawed))
+      await routes.switch(app.name, [...kept, ...fresh], () => {
+        // What stays is taken as it is by now: its health may have been noted meanwhile.
+        const { live } = platform.store.app(app.name)
+        commit([...live.filter(isKept), ...arrived], parting, thawed)
+      })
       return parting
     })
   } catch (error) {

@@ -116,6 +116,35 @@ describe('processes', () => {
     expect(textOf(lines)).toBe('step: hello runs already')
   })
 
+  it('have requests wait for a start where nothing serves', async () => {
+    const state = async () => (await world.router.list())[0]?.state
+    await plugin.push('hello', tree({}, {}))
+    await plugin.processes.stop('hello')
+    expect(await state()).toBe('down')
+    let gate = Promise.withResolvers<void>()
+    let checking = Promise.withResolvers<void>()
+    plugin.on({ name: 'check-deploy', kind: 'series' } as never, async () => {
+      checking.resolve()
+      await gate.promise
+    })
+    const start = plugin.processes.start('hello')
+    await checking.promise
+    expect(await state()).toBe('hold')
+    gate.resolve()
+    await start
+    expect(await state()).toBe('up')
+    // One that fails leaves them no hope.
+    await plugin.processes.stop('hello')
+    gate = Promise.withResolvers()
+    checking = Promise.withResolvers()
+    const failure = plugin.processes.start('hello')
+    await checking.promise
+    expect(await state()).toBe('hold')
+    gate.reject(new Error('not fit'))
+    await expect(failure).rejects.toThrow('not fit')
+    expect([await state(), (await plugin.apps.report('hello')).state]).toEqual(['down', 'stopped'])
+  })
+
   it('are crashed where web does not run, and their routes hold or are down', async () => {
     await plugin.push('hello', tree())
     const [web] = await world.scheduler.list()
