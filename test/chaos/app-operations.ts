@@ -7,7 +7,8 @@ import { must } from '../harness/run.ts'
 import { SshKey } from '../harness/ssh-key.ts'
 import { chaosApp, type Lab } from './lab.ts'
 import { type Operation, ofShop, type Step } from './steps.ts'
-import { type AppWorld, anything, shownReleases, type World } from './world.ts'
+import type { AppWorld, World } from './told.ts'
+import { anything, shownReleases } from './world.ts'
 
 const shopOf = (world: World): AppWorld => {
   const shop = world.apps.shop

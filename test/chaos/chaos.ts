@@ -10,7 +10,8 @@ import { Lab } from './lab.ts'
 import { runningProcesses, strays } from './machine.ts'
 import type { Operation, Step } from './steps.ts'
 import { readTicks, type Ticks, tickProblems } from './ticks.ts'
-import { discrepancies, readWorld, type World } from './world.ts'
+import type { World } from './told.ts'
+import { discrepancies, readWorld } from './world.ts'
 
 export const operations: Record<string, Operation> = { ...appOperations, ...engineOperations }
 
@@ -43,7 +44,9 @@ export interface Report {
   rounds: Round[]
   /** Pushes that had to work after a restart, beside those that were rounds. */
   pushes: number
-  /** Found when all rounds were over: the whole logs. */
+  /** A stop by SIGTERM and a start, at the end: milliseconds to the first visitor's answer. */
+  upgrade: number
+  /** Found when all rounds were over: by the upgrade, and in the whole logs. */
   violations: string[]
 }
 
@@ -62,7 +65,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     const chaos = new Chaos(lab)
     await chaos.begin()
     const durations = new Map<string, number>()
-    const report: Report = { rounds: [], pushes: 0, violations: [] }
+    const report: Report = { rounds: [], pushes: 0, upgrade: 0, violations: [] }
     const order = orderOf(names, seed)
     for (let number = from; number < from + rounds; number++) {
       const name = order(number)
@@ -76,6 +79,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
       report.rounds.push(round)
       options.onRound?.(round)
     }
+    report.upgrade = await chaos.upgrade(report.violations)
     report.violations.push(...tickProblems(await readTicks(lab, 'all'), {}, 1))
     return report
   } finally {
@@ -190,6 +194,21 @@ class Chaos {
     return (await strays(this.#lab)).filter((stray) => !this.#strays.has(stray))
   }
 
+  /** Stops the daemon and starts it again, as its owner does for a new version; answers when a visitor is served. */
+  async upgrade(violations: string[]): Promise<number> {
+    const [before, processes] = [await readWorld(this.#lab), await runningProcesses(this.#lab)]
+    await this.#lab.daemon.stop('SIGTERM')
+    const { served } = await this.#start()
+    violations.push(
+      ...(await this.#settled(async () => [
+        ...discrepancies(before, await readWorld(this.#lab)),
+        ...(await this.#processProblems(processes)),
+        ...(await this.#newStrays()),
+      ])),
+    )
+    return served
+  }
+
   #prepare(name: string, chance: () => number): Promise<Step> {
     const operation = operations[name]
     if (!operation) throw new Error(`There is no operation ${name}.`)
@@ -227,10 +246,10 @@ class Chaos {
     }
   }
 
-  async #processProblems(before: Map<string, string>, step: Step): Promise<string[]> {
+  async #processProblems(before: Map<string, string>, step?: Step): Promise<string[]> {
     const now = await runningProcesses(this.#lab)
     return [...before]
-      .filter(([name, process]) => !step.touches?.(name) && now.get(name) !== process)
+      .filter(([name, process]) => !step?.touches?.(name) && now.get(name) !== process)
       .map(([name, process]) => `${name} was ${process}, and is ${now.get(name) ?? 'not running'}`)
   }
 

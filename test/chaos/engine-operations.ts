@@ -3,7 +3,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { image, type Lab } from './lab.ts'
 import type { Operation } from './steps.ts'
-import { anything, type World } from './world.ts'
+import type { World } from './told.ts'
+import { anything } from './world.ts'
 
 const sleeper = 'trap "exit 0" TERM; while :; do sleep 60 & wait; done'
 const gone = (lab: Lab, name: string) => () => lab.docker('rm', '-f', '-v', name)

@@ -6,7 +6,7 @@ import { Daemon } from '../harness/daemon.ts'
 import { busyboxArchive, Registry } from '../harness/docker.ts'
 import { type Files, Repository } from '../harness/repository.ts'
 import type { Ran } from '../harness/run.ts'
-import type { AppWorld } from './world.ts'
+import type { AppWorld } from './told.ts'
 
 export const image = 'busybox:chaos'
 

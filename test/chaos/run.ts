@@ -45,6 +45,7 @@ function summary(report: Report, seed: number): number {
     `  a visitor is served ${median(served)} ms after the start (median), ${Math.max(...served)} at most`,
   )
   console.log(`  the API answers after ${median(ready)} ms (median), ${Math.max(...ready)} at most`)
+  console.log(`  after a SIGTERM and a start, a visitor is served after ${report.upgrade} ms`)
   for (const violation of report.violations) console.log(`  ! ${violation}`)
   for (const { number, operation } of bad)
     console.log(`  again: pnpm chaos --seed ${seed} --from ${number} --rounds 1   (${operation})`)

@@ -1,6 +1,6 @@
 /** What a round does: an operation of a user, and the worlds that may be found when the daemon dies in it. @module */
 import type { Lab } from './lab.ts'
-import type { World } from './world.ts'
+import type { World } from './told.ts'
 
 export interface Step {
   /** Does it as a client; answers whether the client was told that it is done. */

@@ -8,6 +8,9 @@ import { spendReserve } from './space-reserve.ts'
 const RUN = randomBytes(4).toString('hex')
 const TEMPORARY = /^\..+\.([0-9a-f]{8})\.[0-9a-f]{12}\.tmp$/
 
+/** Bytes of a file that the reserve is spent for. */
+const LARGEST_RECORD = 64 << 10
+
 function temporaryName(path: string): string {
   const unique = randomBytes(6).toString('hex')
   // A file name holds 255 bytes; the end of a long one is cut off, which the unique part makes up for.
@@ -33,8 +36,8 @@ export async function writeFileAtomic(
     try {
       return await writeOnce(path, data, mode)
     } catch (error) {
-      // What came from a stream can't be had again.
-      const again = typeof data === 'string' || data instanceof Uint8Array
+      // The reserve is for records; and what came from a stream can't be had again.
+      const again = (typeof data === 'string' || data instanceof Uint8Array) && data.length <= LARGEST_RECORD
       if (!again || (error as { code?: string }).code !== 'ENOSPC' || !spendReserve()) throw error
     }
 }

@@ -85,7 +85,7 @@ function reserve(sqlite: DatabaseSync): void {
   if (!sqlite.isOpen || sqlite.isTransaction) return
   try {
     sqlite.exec(
-      `BEGIN IMMEDIATE; CREATE TABLE reserved (filler BLOB); INSERT INTO reserved VALUES (zeroblob(${RESERVED_BYTES})); COMMIT; DROP TABLE reserved; PRAGMA wal_checkpoint(RESTART)`,
+      `DROP TABLE IF EXISTS reserved; BEGIN IMMEDIATE; CREATE TABLE reserved (filler BLOB); INSERT INTO reserved VALUES (zeroblob(${RESERVED_BYTES})); COMMIT; DROP TABLE reserved; PRAGMA wal_checkpoint(RESTART)`,
     )
   } catch {
     if (sqlite.isTransaction) sqlite.exec('ROLLBACK')

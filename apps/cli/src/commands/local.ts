@@ -35,6 +35,8 @@ SIGTERM and SIGINT stop it; containers live on and the next start finds them. SI
     ],
     overSsh: false,
     async run({ options }) {
+      const { keepCompiledCode } = await import('../daemon/compiled-code.ts')
+      keepCompiledCode(process.env)
       const { runDaemon } = await import('../daemon/run.ts')
       const { format: _format, quiet: _quiet, trace: _trace, ...flags } = options
       return runDaemon(flags as import('../daemon/settings.ts').Flags)

@@ -3,11 +3,11 @@
  * @module
  */
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { invalid } from '@kernel/contracts'
 import { closest } from 'fastest-levenshtein'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { defaultSocket } from '../client/address.ts'
 
@@ -81,11 +81,18 @@ export interface Flags {
 export function readConfigFile(file: string): FileSettings {
   let document: unknown
   try {
-    document = parse(readFileSync(file, 'utf8')) ?? {}
+    const text = readFileSync(file, 'utf8')
+    document = (file.endsWith('.json') ? JSON.parse(text) : parseYaml(text)) ?? {}
   } catch (error) {
     throw invalid(`The config file ${file} can not be read: ${(error as Error).message}`, { cause: error })
   }
   return check(document, file)
+}
+
+/** A parser that most starts need not load. */
+function parseYaml(text: string): unknown {
+  const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
+  return parse(text)
 }
 
 function check(document: unknown, source: string): FileSettings {

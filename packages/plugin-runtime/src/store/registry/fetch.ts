@@ -1,29 +1,33 @@
 /** The HTTP client for registries. @module */
-import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch as undiciFetch } from 'undici'
+import type { Dispatcher } from 'undici'
 
 /** A connection that says nothing for so long is broken, in milliseconds. */
 const SILENCE = 60_000
 const timeouts = { bodyTimeout: SILENCE, headersTimeout: SILENCE, connect: { timeout: 15_000 } }
 
-let direct: Dispatcher | undefined
-let proxied: Dispatcher | undefined
+/** Loaded by the first request: a start has no use for it. */
+const undici = () => import('undici')
 
-function directly(): Dispatcher {
-  direct ??= new Agent(timeouts)
+let direct: Promise<Dispatcher> | undefined
+let proxied: Promise<Dispatcher> | undefined
+
+function directly(): Promise<Dispatcher> {
+  direct ??= undici().then(({ Agent }) => new Agent(timeouts))
   return direct
 }
 
-function byProxy(): Dispatcher {
-  proxied ??= new EnvHttpProxyAgent(timeouts)
+function byProxy(): Promise<Dispatcher> {
+  proxied ??= undici().then(({ EnvHttpProxyAgent }) => new EnvHttpProxyAgent(timeouts))
   return proxied
 }
 
 /** fetch, by the proxies that the environment names (as dockerd does), and never by one to this machine itself. */
-export const registryFetch = ((input: string | URL, init: RequestInit = {}) => {
+export const registryFetch = (async (input: string | URL, init: RequestInit = {}) => {
   const { hostname } = new URL(input)
-  const dispatcher = isLoopback(hostname) ? directly() : byProxy()
+  const dispatcher = await (isLoopback(hostname) ? directly() : byProxy())
+  const { fetch } = await undici()
   // The types of the package and of Node differ in names only.
-  return undiciFetch(input, { ...init, dispatcher } as never) as unknown as Promise<Response>
+  return fetch(input, { ...init, dispatcher } as never) as unknown as Promise<Response>
 }) as typeof globalThis.fetch
 
 /** `localhost`, `127.0.0.0/8`, `[::1]`. */
