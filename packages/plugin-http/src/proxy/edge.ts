@@ -8,7 +8,7 @@ import { RouteTableError, RouteTableWriter } from '@kernel/core-wasm'
 import type { Logger } from '@kernel/kernel'
 import { EdgeMetrics } from './edge-metrics.ts'
 import { InFlight } from './in-flight.ts'
-import type { EdgeSettings } from './messages.ts'
+import type { EdgeSettings, OwnPages } from './messages.ts'
 import { RateLimits } from './policy/rate-limit.ts'
 import { type Change, RouteBook } from './route-book.ts'
 import { Threads } from './threads.ts'
@@ -63,6 +63,8 @@ export async function createEdge({
   const inFlight = new InFlight(count)
   const book = new RouteBook((slot) => inFlight.count(slot) === 0)
   const metrics = new EdgeMetrics()
+  let defaultPages: OwnPages = {}
+  const ownPages = new Map<string, OwnPages>()
   const workers = await Threads.start({
     count,
     listen: points,
@@ -105,12 +107,18 @@ export async function createEdge({
     async drain(targetIds, timeoutSec) {
       return { open: await inFlight.idle(book.slots(targetIds), timeoutSec * 1000) }
     },
-    async setPolicy(app, policy) {
-      book.setPolicy(app, policy)
-      publishLines(table, book.lines())
+    async setPolicy(app, { pages, ...policy }) {
+      const change = book.changePolicy(app, policy)
+      publishLines(table, change.lines)
+      change.commit()
+      if (pages === undefined && !ownPages.has(app)) return
+      if (pages === undefined) ownPages.delete(app)
+      else ownPages.set(app, pages)
+      await workers.order({ kind: 'pages', defaults: defaultPages, apps: ownPages })
     },
     async setDefaultPages(pages) {
-      await workers.order({ kind: 'pages', pages })
+      defaultPages = pages
+      await workers.order({ kind: 'pages', defaults: defaultPages, apps: ownPages })
     },
     async setCertificates(certificates) {
       try {

@@ -39,6 +39,7 @@ export interface RouteValue {
   app: string
   state: 'up' | 'hold' | 'down'
   targets: RoutedTarget[]
+  /** Without its pages, which would be there once for each route. */
   policy?: SitePolicy
 }
 
@@ -69,11 +70,13 @@ export interface ThreadData {
   orders: Order[]
 }
 
+export type OwnPages = Partial<Record<EdgePage, string>>
+
 /** What a thread is told once and keeps; the last of a kind holds. */
 export type Order =
   | { kind: 'certificates'; certificates: EdgeCertificate[] }
   | { kind: 'challenges'; challenges: AcmeChallenge[] }
-  | { kind: 'pages'; pages: Partial<Record<EdgePage, string>> }
+  | { kind: 'pages'; defaults: OwnPages; apps: Map<string, OwnPages> }
 
 export type ToThread =
   | { kind: 'measure'; id: number }

@@ -26,7 +26,7 @@ interface Seat {
 export class RouteBook {
   readonly #isIdle: (slot: number) => boolean
   #routes = new Map<string, Route[]>()
-  readonly #policies = new Map<string, SitePolicy>()
+  #policies = new Map<string, SitePolicy>()
   /** Targets in the table, and those that left it and are still busy; by id. */
   #seats = new Map<string, Seat>()
 
@@ -75,10 +75,19 @@ export class RouteBook {
     }
   }
 
-  /** What holds for the visitors of an app; it is in the lines from now on. */
-  setPolicy(app: string, policy: SitePolicy): void {
-    if (Object.values(policy).every((value) => value === undefined)) this.#policies.delete(app)
-    else this.#policies.set(app, policy)
+  /** The table with this policy for the visitors of `app`; one that says nothing takes it away. */
+  changePolicy(app: string, policy: SitePolicy): Omit<Change, 'retired'> {
+    const next = new Map(this.#policies)
+    if (Object.values(policy).every((value) => value === undefined)) next.delete(app)
+    else next.set(app, policy)
+    const { lines, seats } = this.#compile(this.#routes, next)
+    return {
+      lines,
+      commit: () => {
+        this.#policies = next
+        this.#seats = seats
+      },
+    }
   }
 
   /** The table as it is. */
@@ -86,11 +95,11 @@ export class RouteBook {
     return this.#compile(this.#routes).lines
   }
 
-  #compile(routes: ReadonlyMap<string, Route[]>) {
+  #compile(routes: ReadonlyMap<string, Route[]>, policies = this.#policies) {
     const seats = this.#seat(routes)
     const lines: TableLine[] = []
     for (const [app, list] of routes) {
-      const policy = this.#policies.get(app)
+      const policy = policies.get(app)
       for (const { host, path, state, targets } of list) {
         const value: RouteValue = {
           app,

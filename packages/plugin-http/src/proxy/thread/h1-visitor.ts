@@ -310,7 +310,7 @@ export class H1Visitor implements Visitor, Timed {
 
   /** Answers what can't be made a request of. */
   #refuse(reason: Reason): false {
-    const { status, reason: phrase, fields, body } = this.#site.pages.page(reason, '', randomUUID())
+    const { status, reason: phrase, fields, body } = this.#site.pages.page(reason, '', randomUUID(), '')
     this.#site.meter.answered('', status)
     this.#head = undefined
     this.#body.begin(UNTIL_CLOSE)

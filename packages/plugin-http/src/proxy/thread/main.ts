@@ -80,7 +80,7 @@ site.clock.add(site.pools)
 function obey(order: Order): void {
   if (order.kind === 'certificates') certificates.set(order.certificates)
   else if (order.kind === 'challenges') certificates.setChallenges(order.challenges)
-  else site.pages.setDefaults(order.pages)
+  else site.pages.set(order.defaults, order.apps)
 }
 for (const order of data.orders) obey(order)
 

@@ -1,5 +1,6 @@
 /** The edge's own answers: short, self-contained, and silent about what is inside. @module */
 import type { EdgePage } from '@kernel/contracts'
+import type { OwnPages } from '../messages.ts'
 
 /** Why the edge itself answers. */
 export type Reason =
@@ -90,30 +91,32 @@ const OWN: Partial<Record<Reason, EdgePage>> = {
   maintenance: 'maintenance',
 }
 
-export type OwnPages = Partial<Record<EdgePage, string>>
-
 /** The pages of a thread. */
 export class Pages {
   #defaults: OwnPages = {}
+  #apps: ReadonlyMap<string, OwnPages> = new Map()
 
-  setDefaults(pages: OwnPages): void {
-    this.#defaults = pages
+  /** @param apps pages by app */
+  set(defaults: OwnPages, apps: ReadonlyMap<string, OwnPages>): void {
+    this.#defaults = defaults
+    this.#apps = apps
   }
 
   /**
    * A page: HTML for who reads HTML, else plain text.
-   * @param accept the visitor's Accept @param own pages of the app
+   * @param accept the visitor's Accept @param app whose page it is; empty for none
    */
   page(
     reason: Reason,
     accept: string,
     requestId: string,
-    own?: OwnPages,
+    app: string,
   ): { status: number; reason: string; fields: string; body: Buffer } {
     const found = PAGES[reason]
     const html = accept.includes('text/html')
     const name = OWN[reason]
-    const custom = html && name !== undefined ? (own?.[name] ?? this.#defaults[name]) : undefined
+    const custom =
+      html && name !== undefined ? (this.#apps.get(app)?.[name] ?? this.#defaults[name]) : undefined
     const text = html ? (custom ?? htmlOf(found, requestId)) : `${found.text}\nRequest ${requestId}\n`
     let fields =
       `Content-Type: text/${html ? 'html' : 'plain'}; charset=utf-8\r\n` +

@@ -97,7 +97,6 @@ export class Visit implements AttemptOwner {
   }
 
   #obey(guard: Guard, verdict: Verdict): void {
-    // Known from now on, so that its pages show also where the app can't answer.
     this.#guard = guard
     if (verdict === undefined) this.#route()
     else if ('location' in verdict) this.#redirect(verdict.status, verdict.location)
@@ -215,7 +214,7 @@ export class Visit implements AttemptOwner {
   }
 
   #page(reason: Reason, fields = ''): void {
-    const page = this.#site.pages.page(reason, this.#head.accept, this.requestId, this.policy?.pages)
+    const page = this.#site.pages.page(reason, this.#head.accept, this.requestId, this.app)
     const { status, reason: phrase } = page
     this.#answer(status, phrase, page.fields + fields, page.body, ENDS_CONNECTION.has(reason))
   }
