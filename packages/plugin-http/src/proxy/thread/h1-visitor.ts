@@ -37,6 +37,8 @@ export class H1Visitor implements Visitor, Timed {
   #advancing = false
   /** By `performance.now()`: for the next head, or the end of lingering. */
   #deadline: number
+  /** Between two requests, as long as nothing of the next has come. */
+  #idle = false
   /** What goes out next: a head, small pieces. */
   #text = ''
   #chunks = false
@@ -141,7 +143,8 @@ export class H1Visitor implements Visitor, Timed {
     const progress = this.#lines.scan(buf)
     if (progress === 'more') {
       // From its first byte on, not from the answer before it.
-      if (this.#deadline === 0) this.#deadline = performance.now() + this.#site.settings.headersTimeoutMs
+      if (this.#idle) this.#deadline = performance.now() + this.#site.settings.headersTimeoutMs
+      this.#idle = false
       return false
     }
     if (progress !== 'done') return this.#refuse(progress === 'bad' ? 'bad-request' : 'too-large')
@@ -263,7 +266,8 @@ export class H1Visitor implements Visitor, Timed {
       return
     }
     this.#lines.reset(0)
-    this.#deadline = this.#pending.length > 0 ? 0 : performance.now() + this.#site.settings.keepAliveMs
+    this.#idle = true
+    this.#deadline = performance.now() + this.#site.settings.keepAliveMs
     if (this.#paused) {
       this.#paused = false
       this.#socket.resume()
