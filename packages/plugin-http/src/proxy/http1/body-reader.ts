@@ -1,5 +1,6 @@
 /** A message's body, taken out of its framing. RFC 9112 6 and 7. @module */
 import { allOf, COLON, CR, LF, TOKEN, VALUE } from './bytes.ts'
+import { EXTENSION_BEGIN, mayEnd, nextInExtension } from './chunk-extension.ts'
 import { type BodyLength, CHUNKED, NO_BODY, UNTIL_CLOSE } from './framing.ts'
 
 /** Where a chunked body is. */
@@ -10,10 +11,11 @@ const MAX_SIZE_LINE = 4096
 const MAX_SIZE_DIGITS = 13
 const MAX_TRAILERS = 16 << 10
 
+/** Whoever puts these into a trailer wants somebody to believe them, and llhttp refuses them too. */
+const NEVER_IN_TRAILERS = new Set(['transfer-encoding', 'content-length'])
+
 /** Names that a trailer must not bring in behind everybody's back. RFC 9110 6.5.1. */
 const NOT_IN_TRAILERS = new Set([
-  'transfer-encoding',
-  'content-length',
   'host',
   'connection',
   'keep-alive',
@@ -25,6 +27,7 @@ const NOT_IN_TRAILERS = new Set([
   'proxy-authorization',
   'proxy-authenticate',
   'proxy-connection',
+  'http2-settings',
   'set-cookie',
   'cookie',
   'content-encoding',
@@ -56,6 +59,8 @@ export class BodyReader {
   #chunked = false
   #at: number = At.Size
   #digits = 0
+  #extension = 0
+  /** Bytes of the extension, or of the trailer section. */
   #line = 0
   #section: Buffer | undefined
 
@@ -101,14 +106,19 @@ export class BodyReader {
           } else if (this.#digits === 0) return this.#fail(at)
           else if (byte === CR) this.#at = At.SizeEnd
           // An extension means something to the neighbour only, and is not passed on. RFC 9112 7.1.1.
-          else if (byte === 59) this.#at = At.Extension
-          else return this.#fail(at)
+          else if (byte === 59) {
+            this.#at = At.Extension
+            this.#extension = EXTENSION_BEGIN
+          } else return this.#fail(at)
           at++
           break
         }
         case At.Extension:
-          if (byte === CR) this.#at = At.SizeEnd
-          else if (VALUE[byte] === 0 || ++this.#line > MAX_SIZE_LINE) return this.#fail(at)
+          if (byte === CR && mayEnd(this.#extension)) this.#at = At.SizeEnd
+          else {
+            this.#extension = nextInExtension(this.#extension, byte)
+            if (this.#extension === 0 || ++this.#line > MAX_SIZE_LINE) return this.#fail(at)
+          }
           at++
           break
         case At.SizeEnd:
@@ -148,7 +158,6 @@ export class BodyReader {
     const before = this.#section?.length ?? 0
     const section = before === 0 ? buf.subarray(at) : Buffer.concat([this.#section!, buf.subarray(at)])
     let begin = 0
-    let lines = ''
     for (;;) {
       const lf = section.indexOf(LF, begin)
       if (lf < 0) break
@@ -156,17 +165,18 @@ export class BodyReader {
       if (end < begin || section[end] !== CR) return this.#fail(at)
       if (end === begin) {
         this.done = true
-        this.trailers = lines
         this.#section = undefined
         return at + lf + 1 - before
       }
       const line = trailerLine(section, begin, end)
-      if (line === undefined) return this.#fail(at)
-      lines += line
+      this.#line += lf + 1 - begin
+      if (line === undefined || this.#line > MAX_TRAILERS) return this.#fail(at)
+      this.trailers += line
       begin = lf + 1
     }
-    if (section.length > MAX_TRAILERS) return this.#fail(at)
-    this.#section = Buffer.from(section)
+    if (this.#line + section.length - begin > MAX_TRAILERS) return this.#fail(at)
+    // Lines that are whole are not looked at again, however few bytes come at a time.
+    this.#section = Buffer.from(section.subarray(begin))
     return buf.length
   }
 
@@ -182,8 +192,10 @@ function trailerLine(buf: Buffer, begin: number, end: number): string | undefine
   while (colon < end && buf[colon] !== COLON) if (TOKEN[buf[colon++]!] === 0) return undefined
   if (colon === begin || colon === end || !allOf(buf, colon + 1, end, VALUE)) return undefined
   const name = buf.toString('latin1', begin, colon).toLowerCase()
+  if (NEVER_IN_TRAILERS.has(name)) return undefined
   const plain = name.replaceAll('_', '-')
-  if (NOT_IN_TRAILERS.has(plain) || plain.startsWith('x-forwarded-')) return ''
+  if (NOT_IN_TRAILERS.has(plain) || plain.startsWith('x-forwarded-') || NEVER_IN_TRAILERS.has(plain))
+    return ''
   return `${buf.toString('latin1', begin, end)}\r\n`
 }
 

@@ -66,12 +66,15 @@ export function readRequestHead(buf: Buffer, lines: HeadLines, trusted: boolean)
   const version = buf.toString('latin1', targetEnd + 1, lineEnd)
   const minor = version === 'HTTP/1.1' ? 1 : version === 'HTTP/1.0' ? 0 : -1
   if (minor < 0) return 400
+  const method = buf.toString('latin1', start, methodEnd)
+  // Servers take what follows for bytes of a tunnel, whatever its head says about a body. RFC 9110 9.3.6.
+  if (method === 'CONNECT') return 400
 
   const head: RequestHead = {
-    method: buf.toString('latin1', start, methodEnd),
+    method,
     host: '',
     authority: '',
-    path: buf.toString('latin1', methodEnd + 1, targetEnd),
+    path: encoded(buf.toString('latin1', methodEnd + 1, targetEnd)),
     minor,
     fields: '',
     length: NO_BODY,
@@ -122,13 +125,15 @@ export function readRequestHead(buf: Buffer, lines: HeadLines, trusted: boolean)
           keep = false
           break
         case FIELD['content-length']:
-          if (++lengths > 1) return 400
+          if (++lengths > 1 || hasTab(buf, colon, end)) return 400
           head.length = readLength(value)
           if (head.length < 0) return 400
+          keep = false
           break
         case FIELD['transfer-encoding']:
-          if (++codings > 1) return 400
+          if (++codings > 1 || hasTab(buf, colon, end)) return 400
           coding = value.toLowerCase()
+          keep = false
           break
         case FIELD.connection:
           connection = connection === '' ? value : `${connection},${value}`
@@ -183,6 +188,9 @@ export function readRequestHead(buf: Buffer, lines: HeadLines, trusted: boolean)
     head.length = CHUNKED
   }
   if (connection !== '') fields = readConnection(head, connection, upgrade, fields)
+  // In words of the edge's own: what frames the body leaves nothing to interpret.
+  if (codings > 0) fields += 'Transfer-Encoding: chunked\r\n'
+  else if (lengths > 0) fields += `Content-Length: ${head.length}\r\n`
   head.fields = fields
   return place(head, hosts) ? head : 400
 }
@@ -203,6 +211,19 @@ function place(head: RequestHead, hosts: number): boolean {
   if (name === undefined) return false
   head.host = name
   return true
+}
+
+const BEYOND_ASCII = /[\x80-\xff]/g
+
+/** Bytes beyond ASCII as a URL spells them, which some clients leave to the server. RFC 3987 3.1. */
+function encoded(target: string): string {
+  return target.replace(BEYOND_ASCII, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
+}
+
+/** Blanks around a value may be tabs, but servers disagree about that where it matters most. */
+export function hasTab(buf: Buffer, start: number, end: number): boolean {
+  const tab = buf.indexOf(9, start)
+  return tab >= 0 && tab < end
 }
 
 /** The host of an authority, without its port. */

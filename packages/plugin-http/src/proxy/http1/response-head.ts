@@ -3,7 +3,7 @@ import { allOf, COLON, readLength, SP, TOKEN, VALUE } from './bytes.ts'
 import { FIELD, fieldHash, fieldOf, HOP, OTHER } from './fields.ts'
 import { type BodyLength, CHUNKED, NO_BODY, UNTIL_CLOSE } from './framing.ts'
 import type { HeadLines } from './head-lines.ts'
-import { trimmed, withoutFields } from './request-head.ts'
+import { hasTab, trimmed, withoutFields } from './request-head.ts'
 
 export interface ResponseHead {
   status: number
@@ -37,7 +37,7 @@ export function readResponseHead(buf: Buffer, lines: HeadLines, bodyless: boolea
   const version = buf.toString('latin1', start, start + 8)
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') return undefined
   const status = readLength(buf.toString('latin1', start + 9, start + 12))
-  if (status < 100 || (lineEnd > start + 12 && buf[start + 12] !== SP)) return undefined
+  if (status < 100 || status > 599 || (lineEnd > start + 12 && buf[start + 12] !== SP)) return undefined
   if (!allOf(buf, start, lineEnd, VALUE)) return undefined
 
   const head: ResponseHead = {
@@ -78,13 +78,14 @@ export function readResponseHead(buf: Buffer, lines: HeadLines, bodyless: boolea
       const value = trimmed(buf, colon + 1, end)
       switch (id) {
         case FIELD['content-length'] as number: {
-          const length = readLength(value)
+          const length = hasTab(buf, colon, end) ? -1 : readLength(value)
           if (length < 0 || (head.declared !== undefined && head.declared !== length)) return undefined
           head.declared = length
           keep = false
           break
         }
         case FIELD['transfer-encoding'] as number:
+          if (hasTab(buf, colon, end)) return undefined
           coding = coding === undefined ? value.toLowerCase() : `${coding}, ${value.toLowerCase()}`
           keep = false
           break

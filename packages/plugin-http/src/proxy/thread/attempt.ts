@@ -9,7 +9,13 @@ import { Encoder } from './encoding.ts'
 import { forwardedHead } from './forwarded-head.ts'
 import { isSecure } from './peer.ts'
 import type { Site } from './site.ts'
-import { type Asker, bodyKind, type Failure, type TargetConnection } from './target-connection.ts'
+import {
+  type Asker,
+  bodyKind,
+  type Failure,
+  InsideError,
+  type TargetConnection,
+} from './target-connection.ts'
 import type { Visitor } from './visitor.ts'
 
 /** Whose request it is. Each attempt ends with one of `onDone`, `onFailed`, `onSlow` and `onCut`. */
@@ -215,6 +221,8 @@ export class Attempt implements Asker {
   }
 
   onFailure(failure: Failure, error: Error): void {
+    if (error instanceof InsideError)
+      this.#site.warn('A request failed inside the edge', { error: (error.cause as Error).stack })
     this.#connection = undefined
     this.#release()
     if (this.status === 0) {

@@ -17,10 +17,16 @@ export class Clock {
   readonly #timed = new Set<Timed>()
   readonly #timer: NodeJS.Timeout
 
-  constructor() {
+  /** @param onError hears of a tick that failed; the others go on */
+  constructor(onError: (error: Error) => void) {
     this.#timer = setInterval(() => {
       const now = performance.now()
-      for (const timed of this.#timed) timed.tick(now)
+      for (const timed of this.#timed)
+        try {
+          timed.tick(now)
+        } catch (error) {
+          onError(error as Error)
+        }
     }, TICK_MS)
     this.#timer.unref()
   }

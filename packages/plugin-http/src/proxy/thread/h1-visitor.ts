@@ -35,10 +35,10 @@ export class H1Visitor implements Visitor, Timed {
   /** The visit takes the body. */
   #reading = false
   #advancing = false
-  /** A part of the next head is here. */
-  #begun = false
   /** By `performance.now()`: for the next head, or the end of lingering. */
   #deadline: number
+  /** Between two requests, as long as nothing of the next has come. */
+  #idle = false
   /** What goes out next: a head, small pieces. */
   #text = ''
   #chunks = false
@@ -143,8 +143,8 @@ export class H1Visitor implements Visitor, Timed {
     const progress = this.#lines.scan(buf)
     if (progress === 'more') {
       // From its first byte on, not from the answer before it.
-      if (!this.#begun) this.#deadline = performance.now() + this.#site.settings.headersTimeoutMs
-      this.#begun = true
+      if (this.#idle) this.#deadline = performance.now() + this.#site.settings.headersTimeoutMs
+      this.#idle = false
       return false
     }
     if (progress !== 'done') return this.#refuse(progress === 'bad' ? 'bad-request' : 'too-large')
@@ -155,7 +155,6 @@ export class H1Visitor implements Visitor, Timed {
     this.#pending = end === buf.length ? NOTHING : buf.subarray(end)
     this.#body.begin(head.length)
     this.#reading = false
-    this.#begun = false
     this.#deadline = 0
     this.#head = head
     this.#visit = new Visit(this.#site, this, head)
@@ -267,7 +266,8 @@ export class H1Visitor implements Visitor, Timed {
       return
     }
     this.#lines.reset(0)
-    this.#deadline = this.#pending.length > 0 ? 0 : performance.now() + this.#site.settings.keepAliveMs
+    this.#idle = true
+    this.#deadline = performance.now() + this.#site.settings.keepAliveMs
     if (this.#paused) {
       this.#paused = false
       this.#socket.resume()

@@ -38,6 +38,8 @@ export function serveHttp2(site: Site, socket: TLSSocket, peer: Peer, onGone: ()
     },
     maxHeaderListPairs: maxHeaders + 8,
     maxSendHeaderBlockLength: 256 << 10,
+    // A target that names its ETag twice is for the visitor to judge, as over HTTP/1.1.
+    strictSingleValueFields: false,
   } as Parameters<typeof performServerHandshake>[1])
   let streams = 0
   session.on('error', () => session.destroy())
@@ -138,7 +140,12 @@ class H2Stream implements Visitor, Timed {
     stream.respond(headers, { endStream: this.#bodyless, waitForTrailers: length === CHUNKED })
     if (length === CHUNKED)
       stream.on('wantTrailers', () => {
-        stream.sendTrailers(headersOf(this.#trailersOut))
+        try {
+          stream.sendTrailers(headersOf(this.#trailersOut))
+        } catch (error) {
+          this.#site.warn('Trailers could not be passed on', { error: (error as Error).message })
+          stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+        }
       })
   }
 

@@ -28,21 +28,23 @@ const data = workerData as ThreadData
 const { settings } = data
 const tell = (message: FromThread) => parentPort!.postMessage(message)
 
-/** Warnings a second: a target that is gone fails every request. */
+/** Warnings of one kind a second: a target that is gone fails every request, and must not hide what is rarer. */
 const MAX_WARNINGS = 5
-let warnings = 0
+const warnings = new Map<string, number>()
 setInterval(() => {
-  if (warnings > MAX_WARNINGS)
-    tell({
-      kind: 'warning',
-      message: 'Warnings of the edge were left out',
-      fields: { count: warnings - MAX_WARNINGS },
-    })
-  warnings = 0
+  for (const [message, count] of warnings)
+    if (count > MAX_WARNINGS)
+      tell({
+        kind: 'warning',
+        message: 'Warnings of the edge were left out',
+        fields: { warning: message, count: count - MAX_WARNINGS },
+      })
+  warnings.clear()
 }, 1_000).unref()
 function warn(message: string, fields: Record<string, unknown>): void {
-  warnings++
-  if (warnings <= MAX_WARNINGS) tell({ kind: 'warning', message, fields })
+  const count = (warnings.get(message) ?? 0) + 1
+  warnings.set(message, count)
+  if (count <= MAX_WARNINGS) tell({ kind: 'warning', message, fields })
 }
 
 const certificates = new Certificates(Buffer.from(data.ticketKeys))
@@ -61,7 +63,9 @@ const site: Site = {
   gate: new Gate(reader, settings.maxHeld),
   pools: new Pools(),
   tunnels: new Tunnels(),
-  clock: new Clock(),
+  clock: new Clock((error) =>
+    warn('A request failed inside the edge', { error: error.stack ?? error.message }),
+  ),
   meter: new Meter(),
   pages: new Pages(),
   certificates,

@@ -29,6 +29,9 @@ export interface Asker {
   onFailure(failure: Failure, error: Error): void
 }
 
+/** It was the edge that could not go on. */
+export class InsideError extends Error {}
+
 export interface Question {
   /** With the empty line. */
   head: string
@@ -40,6 +43,8 @@ export interface Question {
 
 const MAX_HEAD_BYTES = 64 << 10
 const MAX_FIELDS = 256
+/** Answers before the answer: they go out whether or not the visitor reads, so there can't be any number of them. */
+const MAX_INTERIM = 16
 /** Pieces up to here are copied beside their framing, larger ones are written by themselves. */
 const SMALL = 4096
 const NOTHING = Buffer.alloc(0)
@@ -64,6 +69,7 @@ export class TargetConnection {
   #sent = true
   #head: ResponseHead | undefined
   #begun = false
+  #interim = 0
   #connected = false
   #tunnel = false
   #pending: Buffer = NOTHING
@@ -91,6 +97,7 @@ export class TargetConnection {
     this.#asker = asker
     this.#question = question
     this.#begun = false
+    this.#interim = 0
     this.#head = undefined
     if (this.#connected) this.#send()
   }
@@ -147,14 +154,31 @@ export class TargetConnection {
 
   #onConnect = (): void => {
     this.#connected = true
-    if (this.#asker) this.#send()
+    this.#guard(() => {
+      if (this.#asker) this.#send()
+    })
   }
 
   #onDrain = (): void => {
-    if (!this.#sent) this.#asker?.onDrain()
+    this.#guard(() => {
+      if (!this.#sent) this.#asker?.onDrain()
+    })
   }
 
   #onData = (chunk: Buffer): void => {
+    this.#guard(() => this.#read(chunk))
+  }
+
+  /** One exchange must never end the thread, and with it all others. */
+  #guard(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#fail(new InsideError((error as Error).message, { cause: error }))
+    }
+  }
+
+  #read(chunk: Buffer): void {
     // Nobody asked: what an idle connection says belongs to no request.
     if (!this.#asker) return void this.destroy()
     this.#begun = true
@@ -186,9 +210,16 @@ export class TargetConnection {
         return
       }
       if (read.status < 200) {
+        if (++this.#interim > MAX_INTERIM) {
+          this.#fail(new Error('it announces its answer without end'))
+          return
+        }
         this.#asker.onInterim(read)
         if (!this.#asker) return
-        this.#lines.reset(at)
+        // Not to be kept while the rest is awaited.
+        buf = buf.subarray(at)
+        at = 0
+        this.#lines.reset(0)
         continue
       }
       head = this.#head = read
