@@ -17,6 +17,7 @@ import { checkout } from './checkout.ts'
 import type { CheckoutTools } from './checkout-tools.ts'
 import { deployOutput, tellFailure } from './deploy-output.ts'
 import type { Git } from './git.ts'
+import { type HeldObjects, holdObjects } from './held-objects.ts'
 import { noRev, type RefUpdate } from './hook-channel.ts'
 import { headBranch } from './repositories.ts'
 import type { PendingPush } from './service.ts'
@@ -50,11 +51,15 @@ export class Pushes {
    */
   async receive(push: PendingPush, target: PushTarget): Promise<void> {
     const output = deployOutput(push.output)
+    let held: HeldObjects | undefined
     try {
       const update = await judge(push.updates, target.repository, this.#options.tools.git)
       await this.#findApp(target, update !== undefined)
-      if (update) await this.#deploy(push, update, target)
-      await this.#accept(push, update, target)
+      if (update) {
+        held = await holdObjects(target.repository, push.env.GIT_OBJECT_DIRECTORY)
+        await this.#deploy(push, update, target)
+      }
+      await this.#accept(push, update, target, held)
     } catch (error) {
       const { app } = target
       // Of a git that has ended, nobody but the log hears.
@@ -62,6 +67,10 @@ export class Pushes {
         this.#options.log.error(`A push to ${app} failed`, { error, app })
       tellFailure(output, error)
       push.refuse()
+    } finally {
+      await held
+        ?.drop()
+        .catch((error) => this.#options.log.warn('What a push has brought was not cleaned up', { error }))
     }
   }
 
@@ -93,20 +102,27 @@ export class Pushes {
   /**
    * Has git move the refs. Another push may have been deployed after this one had begun: the branch then stands at
    * a commit that git does not expect, and is first set back to what it expects, so that the refs say what is
-   * deployed.
+   * deployed. The same where git was ended before it could: what is deployed is what the branch says.
    */
-  async #accept(push: PendingPush, update: RefUpdate | undefined, target: PushTarget): Promise<void> {
-    const { git } = this.#options.tools
+  async #accept(
+    push: PendingPush,
+    update: RefUpdate | undefined,
+    target: PushTarget,
+    held: HeldObjects | undefined,
+  ): Promise<void> {
+    const { tools, signal, log } = this.#options
+    const { git } = tools
     const { app, repository } = target
     const run = (args: string[]) => git.run(args, { cwd: repository })
     await this.#accepting.run(app, async () => {
-      if (!push.isAlive())
-        throw failed(`git ended before the push was deployed, so the refs of ${app} stay as they were.`, {
+      const current = async (ref: string) =>
+        (await run(['for-each-ref', '--format=%(objectname)', ref])).trim() || noRev
+      if (!push.isAlive() && (signal.aborted || update === undefined))
+        throw failed(`git ended before the push was taken, so the refs of ${app} stay as they were.`, {
           hint: 'Push again.',
         })
-      if (update) {
-        const current = await run(['for-each-ref', '--format=%(objectname)', update.ref])
-        const now = current.trim() || noRev
+      if (update && push.isAlive()) {
+        const now = await current(update.ref)
         if (now !== update.oldRev)
           await run(
             update.oldRev === noRev
@@ -116,6 +132,11 @@ export class Pushes {
       }
       push.accept()
       await push.ended
+      if (update === undefined || signal.aborted || (await current(update.ref)) === update.newRev) return
+      log.warn(`git ended under a push to ${app} that is deployed; its refs are moved without it`, { app })
+      await held?.settle()
+      for (const { ref, newRev } of push.updates)
+        await run(newRev === noRev ? ['update-ref', '-d', ref] : ['update-ref', ref, newRev])
     })
     // The pusher does not wait for it.
     if (update) void this.#accepting.run(app, () => this.#tidy(update, target))

@@ -6,6 +6,7 @@ import { type LedgerEntry, notFound } from '@kernel/contracts'
 import { KeyedMutex, removeTree } from '@kernel/state'
 import { isAppName } from './app-path.ts'
 import type { Git } from './git.ts'
+import { heldPrefix } from './held-objects.ts'
 
 export class RepositoryStore {
   readonly #dir: string
@@ -95,6 +96,7 @@ export class RepositoryStore {
         if (/^(tmp_objdir-)?incoming-|^tmp_/.test(name)) await drop(join(path, 'objects', name))
       for (const name of await readdir(join(path, 'objects', 'pack')).catch(() => []))
         if (/^\.?tmp-|^tmp_/.test(name)) await drop(join(path, 'objects', 'pack', name))
+      for (const name of await readdir(path)) if (name.startsWith(heldPrefix)) await drop(join(path, name))
       for (const lock of await locksIn(path)) await drop(lock)
       if (await this.#isEmpty(path)) {
         await removeTree(path)
