@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   appExists,
@@ -316,6 +316,40 @@ describe('a push whose client has gone', () => {
 })
 
 describe('receive-pack killed in the middle', () => {
+  it.each(['SIGKILL', 'SIGTERM'] as const)(
+    'by %s has its branch moved all the same where the deploy came to its end',
+    async (signal) => {
+      await using other = new GitLab()
+      await other.start()
+      await other.keys.add('ann', readFileSync(join(other.dir, 'id.pub'), 'utf8'))
+      for (const round of ['first', 'second']) {
+        const rev = round === 'first' ? await other.source('app') : await other.commit('app', { more: 'x' })
+        await other.mustGit('app', 'tag', round)
+        const killed = Promise.withResolvers<void>()
+        const mayEnd = Promise.withResolvers<void>()
+        other.deploy = async ({ checkout }) => {
+          const { stdout } = await other.run('pgrep', ['-f', `receive-pack ${other.repository('app')}`])
+          await checkout(mkdtempSync(join(other.dir, 'tree-')))
+          for (const pid of stdout.trim().split('\n').filter(Boolean)) process.kill(Number(pid), signal)
+          killed.resolve()
+          await mayEnd.promise
+        }
+        const push = other.spawn('git', ['push', other.sshUrl('app'), 'main', round], { cwd: 'app' })
+        const result = finished(push)
+        await killed.promise
+        mayEnd.resolve()
+        expect((await result).code).not.toBe(0)
+        await expect.poll(async () => (await other.repositories.head('app', 'main'))?.rev).toBe(rev)
+        // All of it is there, and nothing else: the next clone has it.
+        await other.mustGit('.', 'clone', '-q', other.sshUrl('app'), `clone-${round}`)
+        expect(await other.mustGit(`clone-${round}`, 'rev-parse', 'HEAD', `${round}^{commit}`)).toBe(
+          `${rev}\n${rev}`,
+        )
+        await other.mustGit(`clone-${round}`, 'fsck', '--strict')
+      }
+    },
+  )
+
   it('leaves a quarantine that the next start sweeps', async () => {
     await using other = new GitLab()
     await other.start()

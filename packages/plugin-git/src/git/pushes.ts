@@ -53,6 +53,7 @@ export class Pushes {
   async receive(push: PendingPush, target: PushTarget): Promise<void> {
     const output = deployOutput(push.output)
     let end: ((accepted: boolean) => Promise<void>) | undefined
+    let deployed = false
     try {
       const update = await judge(push.updates, target.repository, this.#options.tools.git)
       await this.#findApp(target, update !== undefined)
@@ -62,6 +63,7 @@ export class Pushes {
         const objects = push.env.GIT_OBJECT_DIRECTORY
         end = await this.#options.journal.begin({ app, repository, ref, newRev, objects })
         await this.#deploy(push, update, target)
+        deployed = true
       }
       await this.#accept(push, update, target)
       await end?.(true)
@@ -72,6 +74,8 @@ export class Pushes {
         this.#options.log.error(`A push to ${app} failed`, { error, app })
       tellFailure(output, error)
       push.refuse()
+      // What is deployed stays on record: the next start moves its branch.
+      if (deployed) return
       await end?.(false).catch((problem) =>
         this.#options.log.warn(`What a refused push to ${app} brought is not removed`, {
           error: problem,
@@ -109,20 +113,22 @@ export class Pushes {
   /**
    * Has git move the refs. Another push may have been deployed after this one had begun: the branch then stands at
    * a commit that git does not expect, and is first set back to what it expects, so that the refs say what is
-   * deployed.
+   * deployed. The same where git was ended before it could: what is deployed is what the branch says.
    */
   async #accept(push: PendingPush, update: RefUpdate | undefined, target: PushTarget): Promise<void> {
-    const { git } = this.#options.tools
+    const { tools, signal, log } = this.#options
+    const { git } = tools
     const { app, repository } = target
     const run = (args: string[]) => git.run(args, { cwd: repository })
     await this.#accepting.run(app, async () => {
-      if (!push.isAlive())
-        throw failed(`git ended before the push was deployed, so the refs of ${app} stay as they were.`, {
+      const current = async (ref: string) =>
+        (await run(['for-each-ref', '--format=%(objectname)', ref])).trim() || noRev
+      if (!push.isAlive() && (signal.aborted || update === undefined))
+        throw failed(`git ended before the push was taken, so the refs of ${app} stay as they were.`, {
           hint: 'Push again.',
         })
-      if (update) {
-        const current = await run(['for-each-ref', '--format=%(objectname)', update.ref])
-        const now = current.trim() || noRev
+      if (update && push.isAlive()) {
+        const now = await current(update.ref)
         if (now !== update.oldRev)
           await run(
             update.oldRev === noRev
@@ -132,6 +138,11 @@ export class Pushes {
       }
       push.accept()
       await push.ended
+      if (update === undefined || signal.aborted || (await current(update.ref)) === update.newRev) return
+      log.warn(`git ended under a push to ${app} that is deployed; its refs are moved without it`, { app })
+      // What it brought is in the repository already: the journal has seen to that.
+      for (const { ref, newRev } of push.updates)
+        await run(newRev === noRev ? ['update-ref', '-d', ref] : ['update-ref', ref, newRev])
     })
     // The pusher does not wait for it.
     if (update) void this.#accepting.run(app, () => this.#tidy(update, target))

@@ -53,8 +53,13 @@ export async function runService(options: ServiceOptions): Promise<number> {
     () => {},
     () => {},
   )
+  const stopped = Promise.withResolvers<void>()
   const end = () => endGroup(child, ended)
-  stop.addEventListener('abort', end)
+  const onStop = () => {
+    stopped.resolve()
+    end()
+  }
+  stop.addEventListener('abort', onStop)
   // A push that has arrived is not cut off for its length: what it deploys has to be what the branch says.
   let arrived = false
   const late = afterGone(exchange.gone, service === 'upload-pack' ? 0 : options.detachedMs, () => {
@@ -67,18 +72,19 @@ export async function runService(options: ServiceOptions): Promise<number> {
       return options.onPush!(push)
     })
   try {
-    if (stop.aborted) end()
+    if (stop.aborted) onStop()
     feed(exchange.input, child.stdin!, exchange.gone)
     const [code] = await Promise.all([
       exit,
       pump(child.stdout!, exchange.output, exchange.gone),
       pump(child.stderr!, exchange.error, exchange.gone),
-      // A deploy may outlast a git that was killed; there is nothing left to answer then.
-      onPush && Promise.race([ended, answerHook(child, ended, repository, onPush)]),
+      // A deploy may outlast a git that was killed: then it moves the refs itself. Only a stop does not wait for it.
+      onPush &&
+        Promise.race([stopped.promise.then(() => ended), answerHook(child, ended, repository, onPush)]),
     ])
     return code
   } finally {
-    stop.removeEventListener('abort', end)
+    stop.removeEventListener('abort', onStop)
     late()
   }
 }

@@ -34,7 +34,8 @@ export async function updateContainer(
     } else if (given.CpuQuota || given.CpuPeriod) next.NanoCpus = 0
     const warnings = checkResources(next)
     checkRestartPolicy(next)
-    if (isRunning(record)) {
+    // The restart policy is the daemon's own: the OCI runtime has nothing to do with it.
+    if (isRunning(record) && Object.keys(given).some((key) => key !== 'RestartPolicy')) {
       try {
         const file = join(engine.bundle(record.id), 'resources.json')
         writeFileSync(file, JSON.stringify(resourcesOf(next)), { mode: 0o600 })

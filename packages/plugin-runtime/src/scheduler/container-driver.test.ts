@@ -137,4 +137,29 @@ describe.runIf(!reason)('keeps the contract of the scheduler', () => {
     for (const { id } of [old, fresh]) await driver.remove(id)
     await driver.removeArtifact(ref)
   })
+
+  it('brings back nothing that ends in the freezer, and what was thawed as before', async () => {
+    const driver = open()
+    const { containers } = runtime
+    const ref = await buildBase(driver)
+    const restart = { policy: 'on-failure', maxRetries: 7 } as const
+    const { id } = await driver.start({
+      ...{ app: 'blog', releaseId: 'v1', processType: 'worker', index: 1, name: 'blog.worker.1' },
+      ...{ artifact: ref, env: {}, command: ['sleep', '60'], restart },
+    })
+    const policy = async () => (await containers.inspect(id)).HostConfig.RestartPolicy
+    await driver.freeze!(id)
+    expect(await policy()).toMatchObject({ Name: 'no' })
+    await driver.thaw!(id)
+    expect(await policy()).toEqual({ Name: 'on-failure', MaximumRetryCount: 7 })
+    await driver.freeze!(id)
+    const ended = driver.wait(id)
+    // As the kernel does it for want of memory; it is no stop by hand.
+    process.kill((await containers.inspect(id)).State.Pid, 'SIGKILL')
+    await containers.unpause(id)
+    expect((await ended).exitCode).toBe(137)
+    expect(await driver.inspect(id)).toMatchObject({ status: 'exited', restartCount: 0 })
+    await driver.remove(id)
+    await driver.removeArtifact(ref)
+  })
 })

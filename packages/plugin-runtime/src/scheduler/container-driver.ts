@@ -145,12 +145,21 @@ export function createContainerDriver({
     },
     async freeze(id) {
       const { workload } = await inspectWorkload(id)
-      if (workload.status !== 'frozen') await containers.pause(id)
+      if (workload.status === 'frozen') return
+      if (workload.status !== 'running')
+        throw conflict(`${workload.name} is ${workload.status}; only what runs can be frozen.`)
+      // Nothing brings it back but `thaw`: not its end for want of memory, and no start after a reboot.
+      await containers.update(id, { RestartPolicy: { Name: 'no', MaximumRetryCount: 0 } })
+      await containers.pause(id)
     },
     async thaw(id) {
-      const { workload } = await inspectWorkload(id)
-      if (workload.status === 'frozen') await containers.unpause(id)
-      else if (workload.status !== 'running')
+      const { workload, inspect } = await inspectWorkload(id)
+      if (workload.status === 'frozen') {
+        await containers.update(id, {
+          RestartPolicy: restartPolicyOf(identityOf(inspect.Config.Labels)?.restart),
+        })
+        await containers.unpause(id)
+      } else if (workload.status !== 'running')
         throw conflict(`${workload.name} is ${workload.status}; only what is frozen can be thawed.`)
       return (await inspectWorkload(id)).workload
     },
@@ -262,6 +271,11 @@ async function unlessNothingToDo(work: Promise<void>): Promise<void> {
   }
 }
 
+const restartPolicyOf = (restart: WorkloadSpec['restart']) => ({
+  Name: restart?.policy ?? 'no',
+  MaximumRetryCount: restart?.maxRetries ?? 0,
+})
+
 function toContainer(spec: WorkloadSpec, init: boolean): ContainerCreate {
   const port = spec.port === undefined ? {} : { PORT: String(spec.port) }
   const env = Object.entries({ ...spec.env, ...port }).map(([key, value]) => `${key}=${value}`)
@@ -290,7 +304,7 @@ function toContainer(spec: WorkloadSpec, init: boolean): ContainerCreate {
       AutoRemove: oneOff !== undefined,
       // From the start: a program may ask for it before anybody could tell it later.
       ...(oneOff?.rows && oneOff.columns ? { ConsoleSize: [oneOff.rows, oneOff.columns] } : {}),
-      RestartPolicy: { Name: restart?.policy ?? 'no', MaximumRetryCount: restart?.maxRetries ?? 0 },
+      RestartPolicy: restartPolicyOf(restart),
       Init: init,
       SecurityOpt: ['no-new-privileges'],
       ...(spec.memory ? { Memory: spec.memory } : {}),
@@ -311,7 +325,7 @@ function toWorkload(inspect: ContainerInspect): Workload | undefined {
   const identity = identityOf(inspect.Config.Labels)
   if (!identity) return undefined
   const { State, NetworkSettings } = inspect
-  const { port, ...who } = identity
+  const { port, restart: _, ...who } = identity
   const host = NetworkSettings.Networks[appNetwork]?.IPAddress || NetworkSettings.IPAddress
   const status = State.Restarting
     ? 'restarting'

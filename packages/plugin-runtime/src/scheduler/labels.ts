@@ -12,6 +12,8 @@ export interface Identity {
   index: number
   port?: number
   oneOff: boolean
+  /** As it was asked for; in the freezer a container has none. */
+  restart?: NonNullable<WorkloadSpec['restart']>
 }
 
 export function labelsOf(spec: WorkloadSpec): Record<string, string> {
@@ -23,6 +25,7 @@ export function labelsOf(spec: WorkloadSpec): Record<string, string> {
     'kernel.index': String(spec.index),
     ...(spec.port === undefined ? {} : { 'kernel.port': String(spec.port) }),
     ...(spec.oneOff ? { 'kernel.one-off': 'true' } : {}),
+    ...(spec.restart ? { 'kernel.restart': JSON.stringify(spec.restart) } : {}),
   }
 }
 
@@ -37,5 +40,6 @@ export function identityOf(labels: Record<string, string> | undefined): Identity
     index: Number(labels['kernel.index'] ?? 1),
     ...(labels['kernel.port'] ? { port: Number(labels['kernel.port']) } : {}),
     oneOff: labels['kernel.one-off'] === 'true',
+    ...(labels['kernel.restart'] ? { restart: JSON.parse(labels['kernel.restart']) } : {}),
   }
 }
