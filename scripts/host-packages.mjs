@@ -41,6 +41,7 @@ export const hostPackages = [
     needed: 'tests',
   },
   { package: 'chromium', commands: ['chromium'], why: 'a real browser for the dashboard', needed: 'tests' },
+  { package: 'e2fsprogs', commands: ['mkfs.ext4'], why: 'makes a disk that is filled', needed: 'tests' },
   { package: 'iproute2', commands: ['ip'], why: 'looks at the networks from outside', needed: 'tests' },
 ]
 

@@ -15,7 +15,7 @@ import { fetchPage } from './harness/visitor.ts'
 const image = 'busybox:e2e'
 const lacking =
   lacksContainers('a full disk') ||
-  lacks('a disk of its own', 'docker', 'busybox', 'docker-registry', 'mkfs.ext4')
+  lacks('a disk of its own', 'docker', 'busybox', 'docker-registry', 'mkfs.ext4', 'loop devices')
 
 /** Serves `content`, and counts in its log; its worker writes as fast as it can. */
 const app = (content: string, more: Files = {}): Files => ({
