@@ -49,6 +49,7 @@ export const hostPackages = [
     why: 'a real ACME server to get certificates from',
     needed: 'tests',
   },
+  { package: 'e2fsprogs', commands: ['mkfs.ext4'], why: 'makes a disk that is filled', needed: 'tests' },
   { package: 'iproute2', commands: ['ip'], why: 'looks at the networks from outside', needed: 'tests' },
 ]
 

@@ -15,7 +15,7 @@ import { fetchPage } from './harness/visitor.ts'
 const image = 'busybox:e2e'
 const lacking =
   lacksContainers('a full disk') ||
-  lacks('a disk of its own', 'docker', 'busybox', 'docker-registry', 'mkfs.ext4')
+  lacks('a disk of its own', 'docker', 'busybox', 'docker-registry', 'mkfs.ext4', 'loop devices')
 
 /** Serves `content`, and counts in its log; its worker writes as fast as it can. */
 const app = (content: string, more: Files = {}): Files => ({
@@ -60,11 +60,15 @@ describe.skipIf(lacking)('a disk that is full to the last byte', () => {
 
   it('is told of in clear words, while apps serve and all can be read', async () => {
     const { daemon, disk } = lab
+    const secret = (await daemon.kernel(['tokens:create', 'pusher'])).stdout.trim()
     disk.fill()
     await shop.commit(app('content 1'))
     const refused = await shop.push()
     expect(refused.code).not.toBe(0)
     expect(refused.output).toMatch(clear)
+    const url = `http://127.0.0.1:${daemon.ports.api}/git/shop.git/info/refs?service=git-receive-pack`
+    const byHttp = await fetch(url, { headers: { authorization: `Bearer ${secret}` } })
+    expect([byHttp.status, await byHttp.text()]).toEqual([507, expect.stringMatching(clear)])
     const scaled = await daemon.kernel(['ps:scale', 'shop', 'web=2'], { code: 7 })
     expect(scaled.output).toMatch(clear)
     const ran = await docker('run', '--rm', image, 'true')

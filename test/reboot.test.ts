@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { busyboxArchive } from './harness/docker.ts'
 import { lacks, lacksContainers } from './harness/host.ts'
@@ -21,10 +18,16 @@ const app = (content: string): Files => ({
 const lacking = lacksContainers('a reboot') || lacks('a reboot', 'docker', 'busybox')
 
 describe.skipIf(lacking)('after a power cut', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'kernel-machine-'))
-  const machine = new Machine(dir)
-  const lab = useDaemon({ launcher: machine.launcher })
-  afterAll(() => rmSync(dir, { recursive: true, force: true }))
+  let machine: Machine
+  beforeAll(() => {
+    machine = new Machine()
+  })
+  afterAll(() => machine.close())
+  const lab = useDaemon({
+    get launcher() {
+      return machine.launcher
+    },
+  })
 
   const page = async (name: string) => (await fetchPage(lab.daemon.url(name))).body.trim()
   async function ok(...args: string[]): Promise<string> {

@@ -30,6 +30,8 @@ export interface Round {
   operation: string
   /** Milliseconds after its begin at which the daemon was killed. */
   killedAt: number
+  /** And again in the start after that, so many milliseconds after its begin. */
+  killedAgain?: number
   /** Whether the client was told that it is done. */
   told: boolean
   /** What was found: the operation as done, as never begun, or between two requests of a client. */
@@ -52,6 +54,9 @@ export interface Report {
 
 /** A push has to work after every so many rounds, and after the last. */
 const pushEvery = 10
+/** The share of rounds in which the start is killed as well, within so many milliseconds. */
+const secondKill = 0.3
+const startTime = 700
 /** What settles by itself after a start gets this long, in milliseconds. */
 const settleTime = 10_000
 
@@ -147,6 +152,12 @@ class Chaos {
     await sleep(killedAt)
     await lab.daemon.kill()
     const told = await acting
+    const killedAgain = chance() < secondKill ? Math.round(chance() * startTime) : undefined
+    if (killedAgain !== undefined) {
+      lab.daemon.launch()
+      await sleep(killedAgain)
+      await lab.daemon.kill()
+    }
     const { served, ready } = await this.#start()
     const outcomes: Array<[Round['found'], World]> = [
       ['done', changed(before, step.after)],
@@ -177,7 +188,7 @@ class Chaos {
     for (const stray of await this.#newStrays()) this.#strays.add(stray)
     await step.clear?.()
     await this.#remember(await readWorld(lab))
-    return { number, operation, killedAt, told, found, served, ready, violations }
+    return { number, operation, killedAt, killedAgain, told, found, served, ready, violations }
   }
 
   /** A push that nobody disturbs. */

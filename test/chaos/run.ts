@@ -17,11 +17,12 @@ const { values } = parseArgs({
 
 const median = (list: number[]) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0
 
-function tell({ number, operation, killedAt, told, found, served, violations }: Round): void {
+function tell({ number, operation, killedAt, killedAgain, told, found, served, violations }: Round): void {
   const cells = [
     String(number).padStart(5),
     operation.padEnd(15),
     `${killedAt} ms`.padStart(8),
+    (killedAgain === undefined ? '' : `${killedAgain} ms`).padStart(8),
     (told ? 'told' : 'not told').padEnd(8),
     found.padEnd(8),
     `${served} ms`.padStart(8),
@@ -40,6 +41,9 @@ function summary(report: Report, seed: number): number {
   console.log(`\n${rounds.length} rounds with the seed ${seed}, ${count} violations`)
   for (const found of ['done', 'undone', 'between', 'neither'])
     console.log(`  ${found.padEnd(8)} ${rounds.filter((round) => round.found === found).length}`)
+  console.log(
+    `  ${rounds.filter((round) => round.killedAgain !== undefined).length} of them killed in the start as well`,
+  )
   console.log(`  ${pushes} pushes after restarts, beside the rounds`)
   console.log(
     `  a visitor is served ${median(served)} ms after the start (median), ${Math.max(...served)} at most`,
@@ -57,7 +61,7 @@ if (values.help) {
   console.log(`Operations: ${Object.keys(operations).join(', ')}`)
 } else {
   const seed = Number(values.seed)
-  console.log('round  operation        killed at  client    found      served')
+  console.log('round  operation        killed at    again  client    found      served')
   const report = await runChaos({
     rounds: Number(values.rounds),
     seed,

@@ -127,6 +127,17 @@ export class Daemon {
   }
 
   async start(): Promise<void> {
+    this.launch()
+    try {
+      await until('the daemon answers /_ping', () => this.ended || this.ping(), { within: 60_000 })
+      if (this.ended) throw new Error('The daemon has ended')
+    } catch (error) {
+      throw new Error(`${(error as Error).message}:\n${this.logTail(12)}`)
+    }
+  }
+
+  /** Starts its process, and waits for nothing. */
+  launch(): void {
     const [program = '', ...args] = [...(this.options.launcher ?? []), ...kernelCommand()]
     const log = openSync(this.logFile, 'a')
     const { KERNEL_HOST: _, ...env } = this.env
@@ -139,12 +150,6 @@ export class Daemon {
       ...(uid !== undefined && { uid, gid: uid }),
     })
     closeSync(log)
-    try {
-      await until('the daemon answers /_ping', () => this.ended || this.ping(), { within: 60_000 })
-      if (this.ended) throw new Error('The daemon has ended')
-    } catch (error) {
-      throw new Error(`${(error as Error).message}:\n${this.logTail(12)}`)
-    }
   }
 
   get ended(): boolean {

@@ -1,5 +1,5 @@
 /** What this machine has for the tests. @module */
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 const folders = [
@@ -38,16 +38,23 @@ const packages: Record<string, string> = {
   'pebble-challtestsrv': 'pebble',
 }
 
+/** What is no program, and how it is called. */
+const others: Record<string, string> = { root: 'the rights of root', 'loop devices': 'loop devices' }
+
+function isHere(name: string): boolean {
+  if (name === 'root') return process.getuid?.() === 0
+  if (name === 'loop devices') return existsSync('/dev/loop-control')
+  return findProgram(name) !== undefined
+}
+
 /**
  * For `describe.skipIf`: what is needed and not here, said in one line. On CI everything is installed, so that
  * nothing is skipped there: it throws.
  */
-export function lacks(what: string, ...programs: Array<string | 'root'>): boolean {
-  const missing = programs.filter((name) => (name === 'root' ? process.getuid?.() !== 0 : !findProgram(name)))
+export function lacks(what: string, ...programs: Array<string | 'root' | 'loop devices'>): boolean {
+  const missing = programs.filter((name) => !isHere(name))
   if (missing.length === 0) return false
-  const words = missing.map((name) =>
-    name === 'root' ? 'the rights of root' : `${name} (package ${packages[name] ?? name})`,
-  )
+  const words = missing.map((name) => others[name] ?? `${name} (package ${packages[name] ?? name})`)
   const line = `${what}: skipped, for this machine lacks ${words.join(', ')}`
   if (process.env.CI) throw new Error(line)
   console.warn(line)

@@ -1,6 +1,7 @@
 /** A machine that loses its power, as far as the daemon can tell. @module */
 import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Daemon } from './daemon.ts'
 import { findLeftovers, sweep } from './leftovers.ts'
@@ -11,11 +12,15 @@ const withBoot = ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c']
 const bind = 'mount --bind "$1" /proc/sys/kernel/random/boot_id && shift && exec "$@"'
 
 export class Machine {
-  readonly #file: string
+  readonly #dir = mkdtempSync(join(tmpdir(), 'kernel-machine-'))
+  readonly #file = join(this.#dir, 'boot-id')
 
-  constructor(dir: string) {
-    this.#file = join(dir, 'boot-id')
+  constructor() {
     this.#boot()
+  }
+
+  close(): void {
+    rmSync(this.#dir, { recursive: true, force: true })
   }
 
   get launcher(): string[] {

@@ -8,10 +8,11 @@ import { SmallDisk } from './small-disk.ts'
 
 /** Made before the tests of the file, and gone after them; the answers are there once the tests run. */
 export function useSmallDisk(megabytes: number): { readonly daemon: Daemon; readonly disk: SmallDisk } {
-  const dir = mkdtempSync(join(tmpdir(), 'kernel-disk-'))
+  let dir = ''
   let disk: SmallDisk | undefined
   let daemon: Daemon | undefined
   beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'kernel-disk-'))
     disk = await SmallDisk.make(dir, megabytes)
     daemon = await Daemon.open({ dataDir: join(disk.at, 'data') })
   })
@@ -24,7 +25,7 @@ export function useSmallDisk(megabytes: number): { readonly daemon: Daemon; read
       await daemon?.close()
     } finally {
       await disk?.close()
-      rmSync(dir, { recursive: true, force: true })
+      if (dir !== '') rmSync(dir, { recursive: true, force: true })
     }
   })
   const made = <T>(what: T | undefined): T => {

@@ -30,13 +30,14 @@ const longestFetchRequest = 64 * 1024 * 1024
 /** Of refs and options, before the pack. */
 const pushOverhead = 1024 * 1024
 
-const statuses: Partial<Record<ProblemKind, 400 | 401 | 403 | 404 | 409 | 503>> = {
+const statuses: Partial<Record<ProblemKind, 400 | 401 | 403 | 404 | 409 | 503 | 507>> = {
   invalid: 400,
   unauthorized: 401,
   denied: 403,
   'not-found': 404,
   conflict: 409,
   unavailable: 503,
+  full: 507,
 }
 
 type Env = { Bindings: HttpEnvironment }

@@ -51,8 +51,8 @@ export interface VolumeStore {
   /** Brings it to where it can be used: its folder exists, and what its options name is mounted there. */
   ready(record: VolumeRecord): Promise<string>
   remove(record: VolumeRecord): Promise<void>
-  /** Ends removals that a crash has cut off. */
-  finishRemovals(): Promise<void>
+  /** Brings to its end what a crash has cut off: removals, and volumes that have no folder yet. */
+  recover(): Promise<void>
   inspect(record: VolumeRecord): VolumeInspect
 }
 
@@ -147,11 +147,15 @@ export async function openVolumeStore(options: {
     events.publish({ Type: 'volume', Action: 'destroy', Actor: { ID: record.name, Attributes } })
   }
 
-  async function finishRemovals(): Promise<void> {
-    for (const { name } of records.list().filter(({ removing }) => removing))
+  async function recover(): Promise<void> {
+    const unfinished = records
+      .list()
+      .filter(({ name, removing }) => removing || !fs.existsSync(dataDir(name)))
+    for (const { name } of unfinished)
       await mutex.run(name, async () => {
         const record = records.get(name)
         if (record?.removing) await remove(record)
+        else if (record) await makeDir(name)
       })
     await sweepTemp(root)
   }
@@ -180,7 +184,7 @@ export async function openVolumeStore(options: {
     create,
     ready,
     remove,
-    finishRemovals,
+    recover,
     inspect,
   }
 }

@@ -48,6 +48,14 @@ describe('volumes', () => {
     expect((await runtime.volumes.list()).map(({ Name }) => Name)).toEqual(['data'])
   })
 
+  test('that were on record when a kill came, and had no folder yet, get it', async () => {
+    const made = await runtime.volumes.create({ Name: 'data' })
+    await runtime.close()
+    fs.rmSync(path.dirname(made.Mountpoint), { recursive: true })
+    runtime = await createVolumes({ dataDir, log, events })
+    await expect.poll(() => fs.existsSync(made.Mountpoint)).toBe(true)
+  })
+
   test('that could not be removed stay as they were', async () => {
     const made = await runtime.volumes.create({ Name: 'data' })
     if (!isRoot) return

@@ -33,8 +33,8 @@ export async function createVolumes(
   const db = openDatabase(path.join(dataDir, 'db', 'volumes.db'))
   const store = await openVolumeStore({ root: path.join(dataDir, 'volumes'), db, events })
   const finishing = store
-    .finishRemovals()
-    .catch((error: Error) => log.warn('a removed volume could not be cleared away', { error: error.message }))
+    .recover()
+    .catch((error: Error) => log.warn('a volume could not be put in order', { error: error.message }))
   let usersOf: (volume: string) => string[] = () => []
 
   function find(name: string): VolumeRecord {
