@@ -58,6 +58,7 @@ export function settingsOf(config: EdgeConfig): EdgeSettings {
     responseTimeoutMs: config.responseTimeoutSec * 1000,
     connectTimeoutMs: config.connectTimeoutSec * 1000,
     keepAliveMs: config.keepAliveSec * 1000,
+    goneMs: 1_000,
     downMs: 2_000,
     maxHeaderBytes: config.maxHeaderBytes,
     maxHeaders: config.maxHeaders,

@@ -103,6 +103,20 @@ describe('a target that cannot be reached', () => {
   })
 })
 
+it('a target that dies under its visitors is waited for, until there are other routes', async () => {
+  const { edge, port } = await openEdge({ goneMs: 20_000 })
+  const app = await openApp('new', (req, res) => void req.pipe(res))
+  await edge.publish('a', [route('app.test', [await dead('a'), await dead('b')])])
+  const asked = [ask(port), ask(port, { method: 'POST', body: 'kept' })]
+  await soon(() => edge.metrics()).toContain('kernel_edge_held 2')
+  await edge.publish('a', [route('app.test', [], { state: 'hold' })])
+  await edge.publish('a', [route('app.test', [app.target])])
+  expect((await Promise.all(asked)).map(({ status, body }) => [status, body])).toEqual([
+    [200, ''],
+    [200, 'kept'],
+  ])
+})
+
 describe('a connection that the target closes as a request arrives', () => {
   const stale = (socket: Socket, nth: number) => {
     let requests = 0

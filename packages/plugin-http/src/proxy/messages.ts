@@ -19,6 +19,8 @@ export interface EdgeSettings {
   connectTimeoutMs: number
   /** How long a visitor's idle connection stays open. */
   keepAliveMs: number
+  /** How long a request whose targets all refuse waits for other routes. */
+  goneMs: number
   /** How long a target that refused a connection is passed over. */
   downMs: number
   /** Of one request's head. */

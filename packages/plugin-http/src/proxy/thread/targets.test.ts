@@ -29,7 +29,11 @@ describe('Targets', () => {
     expect(open('down', [1]).targets.take('h', '/', none)).toEqual({ kind: 'down', app: 'a' })
     expect(open('up', []).targets.take('h', '/', none)).toEqual({ kind: 'down', app: 'a' })
     expect(open('hold', []).targets.take('h', '/', none)).toEqual({ kind: 'wait', app: 'a', generation: 1 })
-    expect(open('up', [1]).targets.take('h', '/', new Set([1]))).toEqual({ kind: 'exhausted', app: 'a' })
+    expect(open('up', [1]).targets.take('h', '/', new Set([1]))).toEqual({
+      kind: 'exhausted',
+      app: 'a',
+      generation: 1,
+    })
   })
 
   it('takes the least busy one, whoever keeps it busy', () => {

@@ -16,8 +16,10 @@ export type Found =
   | { kind: 'guard'; app: string; guard: Guard }
   /** The routes are about to change: look again when the table is no longer that of `generation`. */
   | { kind: 'wait'; app: string; generation: number }
-  /** No app; an app that is stopped; an app with no target that this request has not tried. */
-  | { kind: 'unknown' | 'down' | 'exhausted'; app: string }
+  /** No target is left that this request has not tried. */
+  | { kind: 'exhausted'; app: string; generation: number }
+  /** No app; an app that is stopped. */
+  | { kind: 'unknown' | 'down'; app: string }
 
 const UNKNOWN: Found = { kind: 'unknown', app: '' }
 
@@ -55,7 +57,7 @@ export class Targets {
       if (state === 'hold') return { kind: 'wait', app, generation: hit.generation }
       if (state === 'down' || targets.length === 0) return { kind: 'down', app }
       const target = this.#choose(targets, tried)
-      if (!target) return { kind: 'exhausted', app }
+      if (!target) return { kind: 'exhausted', app, generation: hit.generation }
       this.#inFlight.enter(this.#thread, target.slot)
       if (this.#routes.generation() === hit.generation) return { kind: 'target', app, target }
       this.release(target)

@@ -33,6 +33,8 @@ export class Visit implements AttemptOwner {
   #attempt: Attempt | undefined
   #repeated = false
   #heldUntil = 0
+  /** When no target was left. */
+  #goneSince = 0
   #stopWaiting: (() => void) | undefined
   /** Bytes of the request's body. */
   #received = 0
@@ -74,9 +76,20 @@ export class Visit implements AttemptOwner {
       case 'wait':
         this.#hold(found.generation)
         break
+      case 'exhausted':
+        this.#outlast(found.generation)
+        break
       default:
-        this.#page(found.kind === 'exhausted' ? 'unreachable' : found.kind)
+        this.#page(found.kind)
     }
+  }
+
+  /** A process that has just died is still in the routes: new ones, or none, are a moment away. */
+  #outlast(generation: number): void {
+    const now = performance.now()
+    this.#goneSince ||= now
+    const left = Math.max(0, this.#goneSince + this.#site.settings.goneMs - now)
+    this.#wait(generation, left, 'unreachable')
   }
 
   #ask(guard: Guard): void {
@@ -106,14 +119,18 @@ export class Visit implements AttemptOwner {
   #hold(generation: number): void {
     const now = performance.now()
     this.#heldUntil ||= now + this.#site.settings.holdTimeoutMs
-    const left = Math.max(0, this.#heldUntil - now)
-    this.#stopWaiting = this.#site.gate.wait(generation, left, (outcome) => {
+    this.#wait(generation, Math.max(0, this.#heldUntil - now), 'held')
+  }
+
+  /** For routes that are newer than those of `generation`. @param late what to answer where none come */
+  #wait(generation: number, ms: number, late: Reason): void {
+    this.#stopWaiting = this.#site.gate.wait(generation, ms, (outcome) => {
       this.#stopWaiting = undefined
       if (this.#over) return
       // Targets that refused belong to the routes before the wait.
       this.#tried = undefined
       if (outcome === 'changed') this.#route()
-      else this.#page(outcome === 'timeout' ? 'held' : outcome)
+      else this.#page(outcome === 'timeout' ? late : outcome)
     })
   }
 
