@@ -19,6 +19,12 @@ interface Running {
 }
 
 const ANSWER_TIMEOUT_MS = 2_000
+/**
+ * Of a thread. What a request leaves dies with it, so the garbage of the next megabyte can be collected as well as that
+ * of sixteen: it takes no more time, and memory stays where it was after the first thousand requests. Pieces of large
+ * bodies, which lie outside of the heap, are given back as soon.
+ */
+const MAX_YOUNG_MIB = 3
 const RESTART_AFTER_MS = 200
 
 export class Threads {
@@ -106,6 +112,7 @@ export class Threads {
     const file = threadFile()
     const worker = new Worker(file, {
       name: `edge-${index}`,
+      resourceLimits: { maxYoungGenerationSizeMb: MAX_YOUNG_MIB },
       workerData: {
         ...data,
         index,
