@@ -13,6 +13,8 @@ const MIB = 1 << 20
 const PIECE = Buffer.alloc(MIB / 4, 'x')
 const SIZE = 384 * MIB
 const WARM = 64 * MIB
+/** Who reads begins late: what is not read must wait where it comes from. */
+const PAUSE_MS = 1_500
 /** Whatever the size of the body. */
 const MOST_GROWTH_MIB = 64
 
@@ -25,9 +27,11 @@ describe.skipIf(process.platform !== 'linux')('the memory of an edge', () => {
     const app = await openApp('a', (req, res) => {
       if (req.method === 'PUT') {
         let count = 0
-        req.on('data', (chunk: Buffer) => {
-          count += chunk.length
-        })
+        setTimeout(() => {
+          req.on('data', (chunk: Buffer) => {
+            count += chunk.length
+          })
+        }, PAUSE_MS)
         req.on('end', () => res.end(String(count)))
         return
       }
@@ -93,6 +97,7 @@ describe.skipIf(process.platform !== 'linux')('the memory of an edge', () => {
   async function download(path: string, agent: Agent | false = false): Promise<number> {
     const req = request({ port, host: '127.0.0.1', path, headers: { host: 'r0.test' }, agent }).end()
     const [res] = (await once(req, 'response')) as [IncomingMessage]
+    if (Number(res.headers['content-length']) >= WARM) await sleep(PAUSE_MS)
     return (await read(res)).count
   }
 
