@@ -40,6 +40,8 @@ export interface Round {
   served: number
   ready: number
   violations: string[]
+  /** What the daemon complained of, where anything was wrong. */
+  complaints: string[]
 }
 
 export interface Report {
@@ -188,7 +190,8 @@ class Chaos {
     for (const stray of await this.#newStrays()) this.#strays.add(stray)
     await step.clear?.()
     await this.#remember(await readWorld(lab))
-    return { number, operation, killedAt, killedAgain, told, found, served, ready, violations }
+    const complaints = violations.length === 0 ? [] : complaintsIn(lab.daemon.logTail(60))
+    return { number, operation, killedAt, killedAgain, told, found, served, ready, violations, complaints }
   }
 
   /** A push that nobody disturbs. */
@@ -294,3 +297,5 @@ function changed(world: World, change: (world: World) => void): World {
   change(copy)
   return copy
 }
+
+const complaintsIn = (log: string) => log.split('\n').filter((line) => /"level":"(warn|error)"/.test(line))

@@ -17,7 +17,17 @@ const { values } = parseArgs({
 
 const median = (list: number[]) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0
 
-function tell({ number, operation, killedAt, killedAgain, told, found, served, violations }: Round): void {
+function tell({
+  number,
+  operation,
+  killedAt,
+  killedAgain,
+  told,
+  found,
+  served,
+  violations,
+  complaints,
+}: Round): void {
   const cells = [
     String(number).padStart(5),
     operation.padEnd(15),
@@ -30,6 +40,7 @@ function tell({ number, operation, killedAt, killedAgain, told, found, served, v
   ]
   console.log(cells.join('  ').trimEnd())
   for (const violation of violations) console.log(`       ! ${violation}`)
+  for (const line of complaints) console.log(`         ${line.slice(0, 400)}`)
 }
 
 function summary(report: Report, seed: number): number {

@@ -54,17 +54,26 @@ export default definePlugin({
     const git = createGit(folders.hooks, limits)
     const store = new RepositoryStore(folders.git, git)
     const journal = new PushJournal(db, git)
-    /** Once every plugin is there, and before any push. */
-    const putInOrder = Promise.withResolvers<void>()
-    ctx.ready(async () => {
+    const inOrder = Promise.withResolvers<void>()
+    /** Once every plugin is there. Pushes wait for it; visitors of apps do not. */
+    async function putInOrder(): Promise<void> {
       const ask = async (app: string) => (await ctx.call(deployedRev, { app }))?.value
       await journal
         .recover(store, ask, log)
         .catch((error) => log.error('Pushes that a kill has cut off could not be put in order', { error }))
-      const swept = await store.sweep()
-      if (swept.length > 0) log.info('Removed what an earlier run left half done', { paths: swept })
-      putInOrder.resolve()
+      try {
+        const swept = await store.sweep()
+        if (swept.length > 0) log.info('Removed what an earlier run left half done', { paths: swept })
+      } catch (error) {
+        log.error('What an earlier run left half done could not be removed', { error })
+      }
+      inOrder.resolve()
+    }
+    let ordering: Promise<void> | undefined
+    ctx.ready(() => {
+      ordering = putInOrder()
     })
+    ctx.defer(() => ordering)
     const tools: CheckoutTools = {
       git,
       limits,
@@ -82,7 +91,7 @@ export default definePlugin({
       call: ctx.call,
       log,
       stop: ctx.signal,
-      inOrder: putInOrder.promise,
+      inOrder: inOrder.promise,
       detachedMs: limits.detachedSeconds * 1000,
       cli: config.cli,
       host: config.host,

@@ -372,8 +372,8 @@ describe('receive-pack killed in the middle', () => {
     other.write('data/git/.new-half/HEAD', '')
     await other.plugin.stop()
     await other.start()
-    expect(quarantines()).toEqual([])
-    expect(readdirSync(join(other.dataDir, 'git'))).toEqual(['app.git'])
+    await expect.poll(quarantines).toEqual([])
+    await expect.poll(() => readdirSync(join(other.dataDir, 'git'))).toEqual(['app.git'])
     other.deploy = async () => {}
     await other.mustGit('app', 'push', '-q', other.sshUrl('app'), 'main')
   })

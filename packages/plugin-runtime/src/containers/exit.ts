@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { umountIfMounted } from '@kernel/sys'
 import { bury } from './burial.ts'
+import { conmonEnd } from './conmon-end.ts'
 import type { Engine } from './engine.ts'
 import { type ContainerRecord, isRunning, now } from './record.ts'
 import { nextDelay, restarts } from './restart-policy.ts'
@@ -60,6 +61,7 @@ export async function handleExit(
 /** The runtime's state, the cgroup and the mount go off the hot path; the next start waits for it. */
 async function cleanUp(engine: Engine, { id, name }: ContainerRecord): Promise<void> {
   try {
+    await conmonEnd(engine.bundle(id), id)
     await engine.runtime.delete(id)
     umountIfMounted(join(engine.bundle(id), 'shm'))
     await engine.snapshots.unmount(id)

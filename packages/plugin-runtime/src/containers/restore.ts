@@ -6,6 +6,7 @@ import { sweepTemp } from '@kernel/state'
 import { umountIfMounted } from '@kernel/sys'
 import { collect, remove } from './burial.ts'
 import { conmonReopenLog } from './conmon.ts'
+import { conmonEnd } from './conmon-end.ts'
 import { sandboxRequest } from './create.ts'
 import type { Engine } from './engine.ts'
 import { handleExit, scheduleRestart } from './exit.ts'
@@ -41,6 +42,8 @@ export async function restoreContainers(engine: Engine): Promise<void> {
   const stopped = records.filter((record) => !isRunning(record))
   const known = new Set(await readdir(engine.dirs.runtime))
   await Promise.all(stopped.map((record) => letGo(engine, record, known.has(record.id))))
+  // What ended a moment ago may not have its exit code written down yet.
+  await Promise.all(ended.map(({ id }) => conmonEnd(engine.bundle(id), id)))
   for (const record of ended) await handleExit(engine, record, ...outcomeOf(engine, record))
   for (const record of records) await settle(engine, record, ended.includes(record))
   // Nobody waits for what is gone by its record.
