@@ -37,7 +37,22 @@ export interface ContainerCommit {
   config?: ImageRunConfig
 }
 
+export interface ImageImport {
+  tag?: string
+  /** `os/architecture`; default: this machine's. */
+  platform?: string
+  message?: string
+  /** As with a commit. */
+  changes?: string[]
+  signal?: AbortSignal
+}
+
 export interface ImageBuilder {
+  /** A tar of a root file system (any compression) as an image of one layer. */
+  importTar(
+    source: AsyncIterable<Uint8Array> | { url: string },
+    options: ImageImport,
+  ): Promise<{ id: Digest }>
   /** A container's changes and configuration as an image. @throws not-found; invalid for a bad change or tag */
   commit(container: string, options: ContainerCommit): Promise<{ id: Digest }>
   /** Docker's classic builder's output goes to `onProgress` as `stream` messages. A failed build leaves nothing behind but its valid cache. */

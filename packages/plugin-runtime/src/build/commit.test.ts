@@ -1,5 +1,10 @@
-import { readdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lacking, openTestRuntime } from './testing.ts'
 
@@ -116,5 +121,48 @@ describe.runIf(!reason)('the image of a container', () => {
     await expect(runtime.builder.commit(id, { tag: 'UPPER' })).rejects.toMatchObject({ kind: 'invalid' })
     await expect(runtime.builder.commit('nobody', {})).rejects.toMatchObject({ kind: 'not-found' })
     expect((await runtime.images.list({ all: true })).length).toBe(before)
+  })
+
+  it('is made of a tar as well, which may come from a server', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'import-'))
+    mkdirSync(join(dir, 'sub'))
+    writeFileSync(join(dir, 'sub/f'), 'imported')
+    const tar = execFileSync('tar', ['-C', dir, '-cz', '.'])
+    rmSync(dir, { recursive: true })
+    const options = { tag: 'imported:1', message: 'from a test', changes: ['CMD ["x"]'], platform: 'arm64' }
+    const { id } = await runtime.builder.importTar(Readable.from([tar]), options)
+    const image = await runtime.images.inspect('imported:1')
+    expect(image).toMatchObject({
+      id,
+      parentId: '',
+      config: {
+        architecture: 'arm64',
+        os: 'linux',
+        config: { Cmd: ['x'] },
+        history: [{ comment: 'from a test' }],
+      },
+    })
+    const layer = await runtime.images.layerDir(image.diffIds[0]!)
+    expect(readFileSync(join(layer, 'sub/f'), 'utf8')).toBe('imported')
+
+    const server = createServer((request, answer) => {
+      if (request.url === '/there.tar') answer.end(tar)
+      else answer.writeHead(404).end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    try {
+      const other = await runtime.builder.importTar({ url: `${url}/there.tar` }, {})
+      expect((await runtime.images.inspect(other.id)).diffIds).toEqual(image.diffIds)
+      await expect(runtime.builder.importTar({ url: `${url}/nope` }, {})).rejects.toThrow('answered 404')
+    } finally {
+      server.close()
+    }
+    await expect(runtime.builder.importTar(Readable.from(['no tar']), {})).rejects.toMatchObject({
+      kind: 'invalid',
+    })
+    await expect(runtime.builder.importTar(Readable.from([tar]), { changes: ['RUN x'] })).rejects.toThrow(
+      'valid change',
+    )
   })
 })

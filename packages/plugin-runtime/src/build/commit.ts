@@ -6,6 +6,7 @@ import {
   type Containers,
   type Digest,
   type Events,
+  type ImageConfig,
   type ImageRunConfig,
   invalid,
 } from '@kernel/contracts'
@@ -83,7 +84,19 @@ function configOf(
   base: ImageRecord,
   { config = {}, changes = [] }: ContainerCommit,
 ): ImageRunConfig {
-  const state = new StageState({ key: 'commit', config: { ...base.config, config } }, {}, base.config)
+  const { OnBuild, ...changed } = configWith(base.config, config, changes)
+  const merged = mergeImageConfig({ ...changed, Image: '' }, Config)
+  const kept = carried.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]]))
+  return { ...Object.fromEntries(kept), ...(OnBuild && { OnBuild }) }
+}
+
+/** A configuration with changes on top. @throws invalid in dockerd's words */
+export function configWith(
+  image: ImageConfig,
+  config: ImageRunConfig,
+  changes: string[] = [],
+): ImageRunConfig {
+  const state = new StageState({ key: 'commit', config: { ...image, config } }, {}, image)
   for (const text of changes.map((change) => change.trim()).filter(Boolean)) {
     const keyword = text.split(/\s/, 1)[0] ?? ''
     if (refused.has(keyword.toUpperCase()))
@@ -93,9 +106,7 @@ function configOf(
       state.config.WorkingDir = posix.resolve(state.config.WorkingDir || '/', step.args)
     else metadataSteps[step.keyword]!(state, step, '\\')
   }
-  const merged = mergeImageConfig({ ...state.config, Image: '' }, Config)
-  const kept = carried.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]]))
-  return { ...Object.fromEntries(kept), ...(state.config.OnBuild && { OnBuild: state.config.OnBuild }) }
+  return state.config
 }
 
 function tell(

@@ -19,6 +19,7 @@ import { cacheKeeper, cacheMigrations, createBuildCache } from './cache.ts'
 import { commitContainer } from './commit.ts'
 import { openContext, unpackTar } from './context.ts'
 import { expandWord } from './expand.ts'
+import { importTar } from './import.ts'
 import { type ParsedDockerfile, parseDockerfile, parseInstruction, type Stage } from './parse.ts'
 import type { SourceRoot } from './sources.ts'
 import { carryOut, type StageParts } from './stage-builder.ts'
@@ -99,6 +100,7 @@ export async function createBuilder(options: BuilderOptions): Promise<OpenBuilde
 
   return {
     build,
+    importTar: (source, request) => importTar(images, { architecture, os: 'linux' }, source, request),
     commit: (container, request) => commitContainer(options, container, request),
     releaseScope: (id) => cache.release(id),
     pruneCache: async () => ({ spaceReclaimed: await cache.prune() }),
