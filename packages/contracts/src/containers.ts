@@ -258,6 +258,25 @@ export interface ExecInspect {
   }
 }
 
+/** A file in a container, as `X-Docker-Container-Path-Stat` tells it. */
+export interface ContainerPathStat {
+  name: string
+  /** Bytes. */
+  size: number
+  /** Go's os.FileMode: permissions below, kind above (1<<31 folder, 1<<27 symbolic link, ...). */
+  mode: number
+  /** RFC 3339. */
+  mtime: string
+  /** Where a symbolic link leads in the end, seen from inside; empty for what is none. */
+  linkTarget: string
+}
+
+/** Kind 0: modified, 1: added, 2: deleted. */
+export interface ContainerChange {
+  Path: string
+  Kind: 0 | 1 | 2
+}
+
 export interface ContainerExit {
   exitCode: number
   error?: string
@@ -322,6 +341,32 @@ export interface Containers {
   execResize(id: string, rows: number, columns: number): Promise<void>
   /** Resolves when the exec'd process has ended. */
   execWait(id: string): Promise<ContainerExit>
+  /**
+   * Paths are those that the container sees, volumes included, whether it runs or not; links never lead out.
+   * A final slash or `/.` means the folder that a link leads to, else the link itself is meant.
+   */
+  archiveStat(ref: string, path: string): Promise<ContainerPathStat>
+  /** A tar of what is at `path`, named after its last part. The signal ends it where nobody reads on. */
+  archiveRead(
+    ref: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ stat: ContainerPathStat; tar: AsyncIterable<Uint8Array> }>
+  /**
+   * Unpacks a tar (any compression) into the folder `path`. `keepKinds`: no folder is replaced by something
+   * else, nor the other way round. `asUser`: all belongs to the container's user.
+   * @throws not-found, invalid; denied where root or volume are read-only
+   */
+  archiveWrite(
+    ref: string,
+    path: string,
+    tar: AsyncIterable<Uint8Array>,
+    options?: { keepKinds?: boolean; asUser?: boolean },
+  ): Promise<void>
+  /** What differs from the image, sorted by path. */
+  changes(ref: string): Promise<ContainerChange[]>
+  /** The root file system as a tar, without volumes. */
+  exportTar(ref: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
   prune(options?: {
     filters?: Record<string, string[]>
   }): Promise<{ deleted: string[]; spaceReclaimed: number }>

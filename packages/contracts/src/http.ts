@@ -1,5 +1,6 @@
 /** Doors for plugins into the HTTP server of the daemon. @module */
 
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { defineService } from '@kernel/kernel'
 
@@ -16,6 +17,11 @@ export interface HttpEnvironment {
    * upgrade, else 200. The handler then returns `hijacked`. @throws invalid where it is not `upgradable`
    */
   hijack(contentType: string, headers?: Record<string, string>): Duplex
+  /**
+   * The same before anything has been answered, for protocols with a handshake of their own (WebSocket): node's
+   * request, whose body is not read, and the connection. @throws invalid where it is not `upgradable`
+   */
+  takeUpgrade(): { request: IncomingMessage; socket: Duplex }
   hijacked: Response
   /** A handler may put the pattern of its route here, for the metrics. */
   route?: string

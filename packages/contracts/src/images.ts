@@ -1,6 +1,6 @@
 /** Images: what is stored, pulled, tagged and removed. @module */
 import { defineService } from '@kernel/kernel'
-import type { Digest, ImageConfig, ImageHistory } from './oci.ts'
+import type { Descriptor, Digest, ImageConfig, ImageHistory, Platform } from './oci.ts'
 
 export interface ImageSummary {
   /** Digest of the image's configuration, as Docker counts ids. */
@@ -62,6 +62,11 @@ export interface Images {
     options: { auth?: RegistryAuth; signal?: AbortSignal },
     onProgress: OnProgress,
   ): Promise<Array<{ tag: string; digest: Digest; size: number }>>
+  /** What the registry has under that name, without fetching it. @throws not-found, unauthorized, failed */
+  distribution(
+    ref: string,
+    options: { auth?: RegistryAuth; signal?: AbortSignal },
+  ): Promise<{ descriptor: Descriptor; platforms: Platform[] }>
   tag(source: string, target: string): Promise<void>
   /** A tag only untags while others exist. @throws conflict while a container uses it */
   remove(

@@ -134,6 +134,11 @@ test('prefix, chosen entries, owner, times and extended attributes', async () =>
   await expect(pack({ entries: ['a/../..'] })).rejects.toThrow('must not hold ".."')
 })
 
+test('what is to be left out stays out, with all below it', async () => {
+  const { out } = await pack({ leaveOut: ['a/deep', '/a-b', 'pip'] })
+  expect(paths(scanTarFile(out))).toEqual(['a/', 'a/file', 'a/gone', 'a/hard', 'disk', 'link', 'pipe'])
+})
+
 test('sockets are left out, and names of whiteouts are refused', async () => {
   const odd = join(dir, 'odd')
   mkdirSync(odd)

@@ -19,6 +19,8 @@ export interface PackLayerOptions {
   prefix?: string
   /** Only these paths, relative to the root, with all below them and the folders that lead there. */
   entries?: readonly string[]
+  /** Paths, relative to the root, that do not come along, with all below them. */
+  leaveOut?: readonly string[]
   /** The root is an overlay's upper folder: character devices 0/0 become `.wh.<name>`. */
   mapWhiteouts?: boolean
   /** Folders, relative to the root, that hide what lower layers have in them (`trusted.overlay.opaque`). */
@@ -60,6 +62,7 @@ class Packer {
   readonly #file: LayerFile
   readonly #prefix: string
   readonly #opaque: Set<string>
+  readonly #leftOut: Set<string>
   readonly #xattrs: Map<string, ReadonlyMap<string, Uint8Array>>
   readonly #links = new Map<string, string>()
   #entries = 0
@@ -69,13 +72,20 @@ class Packer {
     this.#file = file
     this.#prefix = clean(options.prefix ?? '')
     this.#opaque = new Set((options.opaque ?? []).map(clean))
+    this.#leftOut = new Set((options.leaveOut ?? []).map(clean))
     this.#xattrs = new Map([...(options.xattrs ?? [])].map(([path, xattrs]) => [clean(path), xattrs]))
   }
 
   async pack(): Promise<PackedLayer> {
     const { root, entries } = this.#options
     const selection: Selection = entries ? select(entries) : true
+    let inside: string | undefined
     for (const found of walk(root, selection, (each) => this.#nameOf(each))) {
+      if (inside !== undefined && found.path.startsWith(inside)) continue
+      if (this.#leftOut.has(found.path)) {
+        inside = `${found.path}/`
+        continue
+      }
       await this.#add(found)
       if (this.#opaque.has(found.path)) await this.#whiteout(join(found.path, OPAQUE_WHITEOUT))
     }

@@ -13,6 +13,7 @@
  * @module
  */
 import type {
+  ContainerChange,
   ContainerConfig,
   Digest,
   EndpointSettings,
@@ -40,8 +41,32 @@ export interface Snapshots {
   /** Bytes in the upper folder. */
   usage(key: string): Promise<number>
   keys(): Promise<string[]>
-  /** Packs the changes as an OCI layer (whiteouts included), stores and registers it as an unpacked layer. */
-  commit(key: string): Promise<LayerInfo>
+  /**
+   * Packs the changes as an OCI layer (whiteouts included), stores and registers it as an unpacked layer. With
+   * `leaveOut` (paths relative to the root, all below them included) the snapshot stays as it is in any case.
+   */
+  commit(key: string, options?: { leaveOut?: string[] }): Promise<LayerInfo>
+  /** What differs from the layers, sorted by path. */
+  changes(key: string): Promise<ContainerChange[]>
+}
+
+/** Lays tars over trees that are in use, such as the root of a running container. */
+export interface TreeArchives {
+  /**
+   * Takes a tar in whole (any compression), before anything is changed, and extracts it below `into` when `work`
+   * says so. `root` is a descriptor of the directory that nothing leads out of.
+   * @throws invalid where it is no tar, or breaks `keepKinds`
+   */
+  unpack<T>(
+    tar: AsyncIterable<Uint8Array>,
+    work: (
+      extract: (
+        root: number,
+        into: string,
+        rules: { owner?: { uid: number; gid: number }; keepKinds?: boolean },
+      ) => Promise<void>,
+    ) => Promise<T>,
+  ): Promise<T>
 }
 
 export interface LayerInfo {

@@ -75,7 +75,7 @@ async function openContainers(options: RuntimeOptions): Promise<Runtime> {
     createNetworks({ dataDir, log, events, instance, config: options.network }),
     createVolumes({ dataDir, log, events }),
   ])
-  const { images, snapshots } = store
+  const { images, snapshots, archives } = store
   const { networks, sandboxes } = networkPart
   const containers = await createContainers({
     dataDir,
@@ -83,13 +83,14 @@ async function openContainers(options: RuntimeOptions): Promise<Runtime> {
     host,
     images,
     snapshots,
+    archives,
     sandboxes,
     volumes: volumePart.mounts,
     events,
     cgroupParent: `kernel-${instance}`,
   })
   await containers.restore()
-  const builder = await createBuilder({ dataDir, images, snapshots, containers, log })
+  const builder = await createBuilder({ dataDir, images, snapshots, containers, events, log })
   const baseImage = createBaseImage({ dataDir, images, log })
   const artifacts = createArtifacts({ images, builder, baseImage })
   const scheduler = createContainerDriver({ containers, networks, artifacts, log })

@@ -1,4 +1,11 @@
-import type { ContainerCreate, ExecCreate, HostConfig, NetworkCreate, RestartPolicy } from '@kernel/contracts'
+import type {
+  ContainerCreate,
+  ExecCreate,
+  HostConfig,
+  ImageRunConfig,
+  NetworkCreate,
+  RestartPolicy,
+} from '@kernel/contracts'
 import { argv, bool, empty, int, list, map, nullable, type Shape, struct, text } from './go-shape.ts'
 
 /** The bodies of Docker's API (v1.51), by the names of its definitions. */
@@ -89,7 +96,7 @@ const hostConfig = struct(
   { rest: 'keep' },
 ) as Shape<HostConfig>
 
-export const containerCreate = struct({
+const configFields = {
   Hostname: text,
   Domainname: text,
   User: text,
@@ -114,6 +121,13 @@ export const containerCreate = struct({
   StopSignal: text,
   StopTimeout: int,
   Shell: argv,
+}
+
+/** The body of `/commit` (definition ContainerConfig). */
+export const containerConfig = struct(configFields) as Shape<ImageRunConfig>
+
+export const containerCreate = struct({
+  ...configFields,
   HostConfig: hostConfig,
   NetworkingConfig: struct({ EndpointsConfig: map(endpointSettings) }),
 }) as Shape<Partial<ContainerCreate> & { MacAddress?: string }>

@@ -1,6 +1,8 @@
 import { type ImageDetail, type ImageSummary, invalid, notSupported } from '@kernel/contracts'
 import { streamBody } from '../server/stream-body.ts'
 import { unixSeconds } from '../times.ts'
+import { bodyOf } from './archives.ts'
+import { changeLines } from './commit.ts'
 import { queryFilters } from './filters.ts'
 import { answerJson } from './json.ts'
 import { progressStream } from './progress.ts'
@@ -9,7 +11,7 @@ import { parseRegistryAuth } from './registry-auth.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 /** Images: what there is, and what comes in and goes out. */
-export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
+export function imageHandlers({ images, builder }: Pick<DockerServices, 'images' | 'builder'>) {
   async function listImages(context: DockerContext): Promise<Response> {
     const filters = queryFilters(context)
     // Until 1.41 a name came in a query of its own.
@@ -41,13 +43,7 @@ export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
   /** `POST /images/create`: pulls. */
   async function createImage(context: DockerContext): Promise<Response> {
     const name = context.req.query('fromImage')
-    if (!name) {
-      if (context.req.query('fromSrc') !== undefined)
-        throw notSupported(
-          'Importing a file system as an image is not served: build it, or load an image archive',
-        )
-      throw invalid('fromImage is missing: it names the image to pull')
-    }
+    if (!name) return importImage(context)
     const ref = reference(name, context.req.query('tag'))
     const auth = parseRegistryAuth(context.req.header('x-registry-auth'))
     const platform = context.req.query('platform')
@@ -55,6 +51,27 @@ export function imageHandlers({ images }: Pick<DockerServices, 'images'>) {
     return progressStream(async (report) => {
       await images.pull(ref, { signal, ...(auth && { auth }), ...(platform && { platform }) }, report)
       return []
+    })
+  }
+
+  /** A file system as an image: its tar in the body (`fromSrc=-`), or at a URL. */
+  async function importImage(context: DockerContext): Promise<Response> {
+    const { req, env } = context
+    const source = req.query('fromSrc')
+    if (!source) throw invalid('fromImage is missing: it names the image to pull')
+    const repository = req.query('repo')
+    const platform = req.query('platform')
+    const message = req.query('message')
+    const tar = source === '-' ? bodyOf(context) : undefined
+    return progressStream(async () => {
+      const { id } = await builder.importTar(tar ?? { url: source }, {
+        signal: env.signal,
+        changes: changeLines(context),
+        ...(repository && { tag: reference(repository, req.query('tag')) }),
+        ...(platform && { platform }),
+        ...(message && { message }),
+      })
+      return [{ status: id }]
     })
   }
 
@@ -149,7 +166,7 @@ function loadedLine(ref: string) {
 }
 
 /** Name and tag as the queries have them; the tag may be a digest, and the name may hold either already. */
-function reference(name: string, tag: string | undefined): string {
+export function reference(name: string, tag: string | undefined): string {
   if (!tag) return name
   return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`
 }

@@ -1,16 +1,24 @@
+import { archiveHandlers } from './archives.ts'
+import { attachWebSocketHandlers } from './attach-ws.ts'
 import { buildHandlers } from './build.ts'
+import { commitHandlers } from './commit.ts'
 import { containerStreamHandlers } from './container-streams.ts'
 import { containerHandlers } from './containers.ts'
+import { distributionHandlers } from './distribution.ts'
 import { eventHandlers } from './events.ts'
 import { execHandlers } from './exec.ts'
 import { imageHandlers } from './images.ts'
 import { networkHandlers } from './networks.ts'
+import { pluginHandlers } from './plugins.ts'
 import { statsHandlers } from './stats.ts'
+import { swarmRoutes } from './swarm.ts'
 import { systemHandlers } from './system.ts'
 import type { DockerHandler, DockerServices } from './types.ts'
+import { unsupportedHandlers } from './unsupported.ts'
+import { splitVersion } from './versions.ts'
 import { volumeHandlers } from './volumes.ts'
 
-type Route = readonly [method: 'GET' | 'POST' | 'DELETE', path: string, handler: DockerHandler]
+type Route = readonly [method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, handler: DockerHandler]
 
 /** Docker's API, without the version's prefix. What is fixed comes before what has a name in it. */
 export function dockerRoutes(services: DockerServices): Route[] {
@@ -21,6 +29,12 @@ export function dockerRoutes(services: DockerServices): Route[] {
   const { containerStats } = statsHandlers(services)
   const exec = execHandlers(services)
   const image = imageHandlers(services)
+  const archive = archiveHandlers(services)
+  const { attachWebSocket } = attachWebSocketHandlers(services)
+  const { commitContainer } = commitHandlers(services)
+  const { inspectDistribution } = distributionHandlers(services)
+  const plugin = pluginHandlers()
+  const unsupported = unsupportedHandlers()
   const { buildImage, pruneBuild } = buildHandlers(services)
   const network = networkHandlers(services)
   const volume = volumeHandlers(services)
@@ -52,6 +66,14 @@ export function dockerRoutes(services: DockerServices): Route[] {
     ['POST', '/containers/:id{.+}/unpause', container.unpauseContainer],
     ['POST', '/containers/:id{.+}/update', container.updateContainer],
     ['POST', '/containers/:id{.+}/wait', stream.waitContainer],
+    ['GET', '/containers/:id{.+}/archive', archive.getArchive],
+    ['PUT', '/containers/:id{.+}/archive', archive.putArchive],
+    ['GET', '/containers/:id{.+}/attach/ws', attachWebSocket],
+    ['GET', '/containers/:id{.+}/changes', archive.containerChanges],
+    ['GET', '/containers/:id{.+}/export', archive.exportContainer],
+    ['GET', '/containers/:id{.+}/checkpoints', unsupported.checkpoints],
+    ['POST', '/containers/:id{.+}/checkpoints', unsupported.checkpoints],
+    ['DELETE', '/containers/:id{.+}/checkpoints/:checkpoint', unsupported.checkpoints],
     ['DELETE', '/containers/:id{.+}', container.deleteContainer],
 
     ['GET', '/exec/:id/json', exec.inspectExec],
@@ -70,7 +92,9 @@ export function dockerRoutes(services: DockerServices): Route[] {
     ['POST', '/images/:name{.+}/push', image.pushImage],
     ['POST', '/images/:name{.+}/tag', image.tagImage],
     ['DELETE', '/images/:name{.+}', image.deleteImage],
+    ['POST', '/commit', commitContainer],
     ['POST', '/build', buildImage],
+    ['POST', '/build/cancel', unsupported.cancelBuild],
     ['POST', '/build/prune', pruneBuild],
 
     ['GET', '/networks', network.listNetworks],
@@ -86,18 +110,30 @@ export function dockerRoutes(services: DockerServices): Route[] {
     ['POST', '/volumes/create', volume.createVolume],
     ['POST', '/volumes/prune', volume.pruneVolumes],
     ['GET', '/volumes/:name', volume.inspectVolume],
+    ['PUT', '/volumes/:name', volume.updateVolume],
     ['DELETE', '/volumes/:name', volume.deleteVolume],
 
-    ['GET', '/plugins', system.listPlugins],
-    ['GET', '/plugins/:name{.+}/json', system.inspectPlugin],
-    ...['/swarm', '/nodes', '/services', '/tasks', '/secrets', '/configs'].flatMap((path): Route[] => [
-      ['GET', path, system.noSwarm],
-      ['GET', `${path}/:rest{.+}`, system.noSwarm],
-    ]),
+    ['GET', '/plugins', plugin.listPlugins],
+    ['GET', '/plugins/privileges', plugin.refusePlugin],
+    ['POST', '/plugins/pull', plugin.refusePlugin],
+    ['POST', '/plugins/create', plugin.refusePlugin],
+    ['GET', '/plugins/:name{.+}/json', plugin.noPlugin],
+    ['POST', '/plugins/:name{.+}/enable', plugin.enablePlugin],
+    ...['disable', 'push', 'set', 'upgrade'].map(
+      (action): Route => ['POST', `/plugins/:name{.+}/${action}`, plugin.noPlugin],
+    ),
+    ['DELETE', '/plugins/:name{.+}', plugin.noPlugin],
+
+    ['GET', '/distribution/:name{.+}/json', inspectDistribution],
+    ['POST', '/session', unsupported.openSession],
+    ['POST', '/grpc', unsupported.openSession],
+    ...swarmRoutes(),
   ]
 }
 
-/** Requests that take the connection over though old clients ask for no upgrade. */
+/** Requests that take the connection over though old clients ask for no upgrade; and WebSockets. */
 export function isDockerHijack(method: string, path: string): boolean {
-  return method === 'POST' && /^(\/v\d+\.\d+)?\/(containers\/.+\/attach|exec\/[^/]+\/start)$/.test(path)
+  const { rest } = splitVersion(path)
+  if (method === 'GET') return /^\/containers\/.+\/attach\/ws$/.test(rest)
+  return method === 'POST' && /^\/(containers\/.+\/attach|exec\/[^/]+\/start)$/.test(rest)
 }

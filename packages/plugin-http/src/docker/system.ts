@@ -1,9 +1,7 @@
-import { notFound, unavailable } from '@kernel/contracts'
 import { authConfig } from './bodies.ts'
 import { engineInfo, engineVersion } from './engine-info.ts'
 import { listEntry } from './images.ts'
 import { answerJson, readJson } from './json.ts'
-import { pathName } from './queries.ts'
 import { checkRegistryLogin } from './registry-login.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
@@ -65,17 +63,5 @@ export function systemHandlers({ containers, images, volumes, engine }: SystemSe
     return answerJson({ Status: 'Login Succeeded', IdentityToken: '' })
   }
 
-  const listPlugins = (): Response => answerJson([])
-
-  function inspectPlugin(context: DockerContext): Response {
-    throw notFound(`plugin "${pathName(context, 'name')}" not found`)
-  }
-
-  function noSwarm(): Response {
-    throw unavailable(
-      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
-    )
-  }
-
-  return { ping, showVersion, showInfo, diskUsage, checkAuth, listPlugins, inspectPlugin, noSwarm }
+  return { ping, showVersion, showInfo, diskUsage, checkAuth }
 }

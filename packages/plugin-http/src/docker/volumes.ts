@@ -1,3 +1,4 @@
+import { unavailable } from '@kernel/contracts'
 import { volumeCreate } from './bodies.ts'
 import { queryFilters } from './filters.ts'
 import { answerJson, readJson } from './json.ts'
@@ -18,6 +19,14 @@ export function volumeHandlers({ volumes }: Pick<DockerServices, 'volumes'>) {
     return answerJson(await volumes.create(body), 201)
   }
 
+  /** For cluster volumes, of which a swarm has some. */
+  async function updateVolume(context: DockerContext): Promise<Response> {
+    await readJson(context.req.raw)
+    throw unavailable(
+      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+    )
+  }
+
   async function deleteVolume(context: DockerContext): Promise<Response> {
     await volumes.remove(pathName(context, 'name'), { force: boolQuery(context, 'force') })
     return new Response(null, { status: 204 })
@@ -31,5 +40,5 @@ export function volumeHandlers({ volumes }: Pick<DockerServices, 'volumes'>) {
     return answerJson({ VolumesDeleted: deleted.length > 0 ? deleted : null, SpaceReclaimed: spaceReclaimed })
   }
 
-  return { listVolumes, inspectVolume, createVolume, deleteVolume, pruneVolumes }
+  return { listVolumes, inspectVolume, createVolume, updateVolume, deleteVolume, pruneVolumes }
 }

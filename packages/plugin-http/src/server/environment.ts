@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type HttpEnvironment, invalid } from '@kernel/contracts'
 import type { Context } from 'hono'
 import type { Caller } from '../auth/caller.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Hijackable } from './exchange.ts'
 import type { Call } from './mounts.ts'
 
 /** What the server knows of a request beside the request itself. */
@@ -48,17 +49,24 @@ export function createEnvironment(
     hijacked: RESPONSE_ALREADY_SENT,
     call: { abort: (reason) => abort.abort(reason), ended: ended.promise },
     hijack(contentType, headers = {}) {
-      if (hijackable === undefined || taken)
-        throw invalid('This request talks in both directions, so it has to ask for an upgrade', {
-          hint: 'Send the headers "Connection: Upgrade" and "Upgrade: tcp".',
-        })
-      taken = true
-      const connection = hijackable.take({ 'Content-Type': contentType, ...headers })
-      connection.once('close', () => {
-        abort.abort(new Error('The client went away'))
-        ended.resolve()
-      })
-      return connection
+      return takeConnection((from) => from.take({ 'Content-Type': contentType, ...headers }))
     },
+    takeUpgrade() {
+      return { request: incoming, socket: takeConnection((from) => from.takeRaw()) }
+    },
+  }
+
+  function takeConnection(take: (from: Hijackable) => Duplex): Duplex {
+    if (hijackable === undefined || taken)
+      throw invalid('This request talks in both directions, so it has to ask for an upgrade', {
+        hint: 'Send the headers "Connection: Upgrade" and "Upgrade: tcp".',
+      })
+    taken = true
+    const connection = take(hijackable)
+    connection.once('close', () => {
+      abort.abort(new Error('The client went away'))
+      ended.resolve()
+    })
+    return connection
   }
 }

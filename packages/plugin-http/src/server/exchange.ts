@@ -15,4 +15,6 @@ export interface Hijackable {
    * upgrade (Docker's client accepts no other reason phrase), else `200 OK` as clients before 1.22 expect.
    */
   take(headers: Record<string, string>): Duplex
+  /** Hands out the connection and writes nothing. */
+  takeRaw(): Duplex
 }

@@ -45,7 +45,9 @@ export function createFront({ tls, keepAliveMs, takesOver, serve }: FrontOptions
     keepAlive: true,
     noDelay: true,
     // Java's clients ask for h2c on every first request; that is no reason to leave HTTP/1.1.
-    shouldUpgradeCallback: ({ headers }) => !/^(h2c|websocket)$/i.test(headers.upgrade ?? ''),
+    // Nor are WebSockets, but where one is served.
+    shouldUpgradeCallback: ({ method = '', url = '', headers: { upgrade = '' } }) =>
+      !/^h2c$/i.test(upgrade) && (!/^websocket$/i.test(upgrade) || takesOver(method, url.split('?', 1)[0]!)),
   }
   const server = tls
     ? https.createServer({ ...options, ...secure(tls), allowHalfOpen: true })

@@ -58,7 +58,17 @@ export function catchHijacks(server: http.Server, { event, takesOver, serve }: C
     outgoing.assignSocket(socket as Socket)
     // As after any answer with `Connection: close`: sent to the last byte, then gone, whatever the client does.
     outgoing.once('finish', () => socket.end(() => socket.destroy()))
-    serve({ incoming, outgoing, hijackable: { take: (headers) => take(outgoing, socket, upgrade, headers) } })
+    serve({
+      incoming,
+      outgoing,
+      hijackable: {
+        take: (headers) => take(outgoing, socket, upgrade, headers),
+        takeRaw: () => {
+          outgoing.detachSocket(socket as Socket)
+          return socket
+        },
+      },
+    })
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   type Containers,
   type Digest,
+  type Events,
   failed,
   type ImageConfig,
   invalid,
@@ -15,8 +16,10 @@ import { openDatabase } from '@kernel/state'
 import { realpathInRoot } from '@kernel/sys'
 import type { ImageRecord, ImageStore, ScopedImageBuilder, Snapshots } from '../parts.ts'
 import { cacheKeeper, cacheMigrations, createBuildCache } from './cache.ts'
+import { commitContainer } from './commit.ts'
 import { openContext, unpackTar } from './context.ts'
 import { expandWord } from './expand.ts'
+import { importTar } from './import.ts'
 import { type ParsedDockerfile, parseDockerfile, parseInstruction, type Stage } from './parse.ts'
 import type { SourceRoot } from './sources.ts'
 import { carryOut, type StageParts } from './stage-builder.ts'
@@ -28,6 +31,7 @@ export interface BuilderOptions {
   images: ImageStore
   snapshots: Snapshots
   containers: Containers
+  events: Events
   log: Logger
 }
 
@@ -96,6 +100,8 @@ export async function createBuilder(options: BuilderOptions): Promise<OpenBuilde
 
   return {
     build,
+    importTar: (source, request) => importTar(images, { architecture, os: 'linux' }, source, request),
+    commit: (container, request) => commitContainer(options, container, request),
     releaseScope: (id) => cache.release(id),
     pruneCache: async () => ({ spaceReclaimed: await cache.prune() }),
     close: () => db.close(),

@@ -1,7 +1,8 @@
 /** RUN: a container over the image so far, whose changes become a layer. @module */
-import { lstat, rm, rmdir } from 'node:fs/promises'
+import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Containers, type Digest, failed, invalid, type OnProgress } from '@kernel/contracts'
+import { engineFiles } from '../containers/engine-files.ts'
 import type { LayerInfo, Snapshots } from '../parts.ts'
 import type { Step } from './parse.ts'
 import { stepLabel } from './unfinished.ts'
@@ -15,9 +16,6 @@ export interface RunOptions {
   memory?: number
   signal?: AbortSignal
 }
-
-/** Files that the engine mounts into every container; as empty files they are no change of the image. */
-const mountPoints = ['etc/hosts', 'etc/resolv.conf', 'etc/hostname', '.dockerenv']
 
 /** The command line of a RUN: heredocs are the script, or stay for the shell to read. @throws invalid */
 export function runCommand(step: Step, shell: string[]): string[] {
@@ -87,10 +85,7 @@ export async function runStep(
 }
 
 async function removeMountPoints(upper: string): Promise<void> {
-  for (const path of mountPoints) {
-    const stat = await lstat(join(upper, path)).catch(() => undefined)
-    if (stat?.isFile() && stat.size === 0) await rm(join(upper, path))
-  }
+  for (const path of engineFiles(upper)) await rm(join(upper, path), { recursive: true })
   // Only where nothing else is in it; an /etc of the image below stays, this is the upper folder.
   await rmdir(join(upper, 'etc')).catch(() => {})
 }

@@ -28,7 +28,7 @@ export async function openTestRuntime() {
   fs.mkdirSync(join(dataDir, 'db'), { recursive: true })
   const events = createEvents({ file: ':memory:' })
   const store = await createStore({ dataDir, log })
-  const { images, snapshots } = store
+  const { images, snapshots, archives } = store
   const networks = await createNetworks({ dataDir, log, events, instance })
   const { volumes, mounts, close: closeVolumes } = await createVolumes({ dataDir, log, events })
   const { sandboxes } = networks
@@ -39,13 +39,14 @@ export async function openTestRuntime() {
     host,
     images,
     snapshots,
+    archives,
     sandboxes,
     volumes: mounts,
     events,
     cgroupParent,
   })
   await containers.restore()
-  const builder = await createBuilder({ dataDir, images, snapshots, containers, log })
+  const builder = await createBuilder({ dataDir, images, snapshots, containers, events, log })
 
   /** An image `busybox:latest` of this machine's own busybox. */
   async function addBusybox(): Promise<void> {

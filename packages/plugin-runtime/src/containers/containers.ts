@@ -1,6 +1,7 @@
 /** The `Containers` service, put together from its parts. @module */
 import type { Containers, LogOptions } from '@kernel/contracts'
 import { notFound } from '@kernel/contracts'
+import { createArchiveCalls } from './archive.ts'
 import { attachContainer, readContainerLog } from './attach.ts'
 import { removeCgroupParent } from './cgroup.ts'
 import { conmonResize } from './conmon.ts'
@@ -76,6 +77,8 @@ export async function createContainers(options: ContainersOptions): Promise<Cont
       const record = registry.resolve(ref)
       return statsOf(record, engine.cgroup(record), engine.host.cgroup)
     },
+
+    ...createArchiveCalls(engine),
 
     execCreate: async (ref, body) => execs.create(ref, body),
     execStart: (id, start) => execs.start(id, start),

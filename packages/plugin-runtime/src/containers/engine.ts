@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ContainerExit, Events } from '@kernel/contracts'
 import type { Logger } from '@kernel/kernel'
 import { type Database, KeyedMutex, openDatabase } from '@kernel/state'
-import type { HostFacts, ImageStore, Sandboxes, Snapshots, VolumeMounts } from '../parts.ts'
+import type { HostFacts, ImageStore, Sandboxes, Snapshots, TreeArchives, VolumeMounts } from '../parts.ts'
 import { type Cgroup, cgroupOf } from './cgroup.ts'
 import { type Console, createConsole } from './console.ts'
 import { type ExitWatch, watchExits } from './exit-watch.ts'
@@ -20,6 +20,7 @@ export interface ContainersOptions {
   host: HostFacts
   images: ImageStore
   snapshots: Snapshots
+  archives: TreeArchives
   sandboxes: Sandboxes
   volumes: VolumeMounts
   events: Events

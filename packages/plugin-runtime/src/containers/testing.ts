@@ -94,6 +94,7 @@ export function createBench(runtime: NonNullable<HostFacts['runtime']>): Bench {
     commit: async () => {
       throw new Error('not in this test')
     },
+    changes: async () => [],
   }
   const sandboxes: Sandboxes = {
     validate: async () => {},
@@ -167,6 +168,7 @@ export function createBench(runtime: NonNullable<HostFacts['runtime']>): Bench {
     },
     images,
     snapshots,
+    archives: { unpack: () => Promise.reject(new Error('not in this test')) },
     sandboxes,
     volumes,
     events: stream,

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import type { LedgerEntry } from '@kernel/contracts'
 import type { Logger } from '@kernel/kernel'
 import { ensureDir } from '@kernel/state'
-import type { Snapshots } from '../parts.ts'
+import type { Snapshots, TreeArchives } from '../parts.ts'
+import { createArchives } from './archives.ts'
 import { Content } from './content.ts'
 import { Holds } from './holds.ts'
 import { collectGarbage } from './images/garbage.ts'
@@ -40,6 +41,7 @@ export interface StoreOptions {
 export interface Store {
   images: LocalImageStore
   snapshots: Snapshots
+  archives: TreeArchives
   ledger(): Promise<LedgerEntry[]>
   /** Ends the threads and closes the database; snapshots stay mounted for the containers that run on. */
   close(): Promise<void>
@@ -69,6 +71,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
   return {
     images: createImageStore(parts, { registry: options.registry ?? {}, archiveLimit }),
     snapshots,
+    archives: createArchives({ content, pool }, archiveLimit),
     ledger: () => storeLedger(parts, snapshots),
     close: async () => {
       if (!options.pool) await pool.close()

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
-import { conflict, type Digest, invalid, notFound } from '@kernel/contracts'
+import { type ContainerChange, conflict, type Digest, invalid, notFound } from '@kernel/contracts'
 import type { Logger } from '@kernel/kernel'
 import { ensureDir, KeyedMutex } from '@kernel/state'
 import { listMounts, mountOverlay, umountLater } from '@kernel/sys'
@@ -123,14 +123,15 @@ export class OverlaySnapshots implements Snapshots {
 
   /**
    * Packs what was changed as a layer. A snapshot that is not mounted hands its upper folder over as the
-   * unpacked layer, without a copy, and goes on above it with an empty one; a mounted one is copied and stays.
+   * unpacked layer, without a copy, and goes on above it with an empty one; a mounted one is copied and stays, as
+   * does one of which something is left out.
    */
-  async commit(key: string): Promise<LayerInfo> {
+  async commit(key: string, { leaveOut }: { leaveOut?: string[] } = {}): Promise<LayerInfo> {
     return this.mutex.run(key, async () => {
       this.mustExist(key)
       const upper = this.path(key, 'upper')
-      if (this.mounted.has(this.path(key, 'root'))) {
-        const { diffId, size } = await this.parts.layers.addFolder(upper, { overlay: true })
+      if (leaveOut || this.mounted.has(this.path(key, 'root'))) {
+        const { diffId, size } = await this.parts.layers.addFolder(upper, { overlay: true, leaveOut })
         return { diffId, size }
       }
       const below = this.parts.records.snapshotLayers(key)
@@ -140,6 +141,19 @@ export class OverlaySnapshots implements Snapshots {
       if (taken) await this.makeFolders(key)
       return { diffId, size }
     })
+  }
+
+  async changes(key: string): Promise<ContainerChange[]> {
+    this.mustExist(key)
+    const layers = this.parts.records.snapshotLayers(key)
+    const release = this.parts.holds.hold(layers)
+    try {
+      await this.parts.layers.ensureUnpacked(layers)
+      const lower = layers.map((diffId) => this.parts.layers.fsDir(diffId)).reverse()
+      return await this.parts.pool.run('changes', { upper: this.path(key, 'upper'), lower })
+    } finally {
+      release()
+    }
   }
 
   private path(key: string, part = ''): string {

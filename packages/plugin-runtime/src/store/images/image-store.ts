@@ -11,6 +11,7 @@ import type { ImageRecord, ImageStore, LayerInfo } from '../../parts.ts'
 import type { StoredImage } from '../records.ts'
 import { familiar } from '../reference.ts'
 import type { RegistryOptions } from '../registry/client.ts'
+import { inspectDistribution } from '../registry/distribution.ts'
 import { pullImage } from '../registry/pull.ts'
 import { pushImage } from '../registry/push.ts'
 import { canonicalJson, storeImage, tagName } from './create.ts'
@@ -80,6 +81,7 @@ export function createImageStore(parts: ImageParts, options: ImageStoreOptions):
     history: async (ref) => imageHistory(records, findImage(records, ref).image),
     pull,
     push: (ref, request, onProgress) => pushImage(parts, options.registry, ref, request, onProgress),
+    distribution: (ref, request) => inspectDistribution(options.registry, ref, request),
     tag,
     remove: (ref, request) => removeImage(parts, ref, request),
     load: (tar, onProgress) => loadArchive(parts, tar, options.archiveLimit, onProgress),

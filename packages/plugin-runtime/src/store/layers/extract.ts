@@ -34,6 +34,17 @@ export interface ExtractLimits {
 /** Far above what real images have, far below what fills a disk with inodes unseen. */
 export const defaultLimits: ExtractLimits = { entries: 2_000_000, bytes: 64 * 2 ** 30 }
 
+/** How a tar is laid over a tree that is there already: by `docker cp`'s rules, not by those of layers. */
+export interface MergeRules {
+  limits?: ExtractLimits
+  /** The folder in the root at which the tar's paths begin; clean, as latin1. */
+  into: string
+  /** In place of the owners that the tar names. */
+  owner?: { uid: number; gid: number }
+  /** Refuses to put a folder in place of something else, and the other way round. */
+  keepKinds?: boolean
+}
+
 export interface Extracted {
   /** Bytes in regular files. */
   size: number
@@ -57,7 +68,20 @@ export function extractLayer(
   target: string,
   limits: ExtractLimits = defaultLimits,
 ): Extracted {
-  const extractor = new Extractor(file, target, limits)
+  return extract(new Extractor(file, openRoot(target), limits), rows)
+}
+
+/**
+ * Extracts a tar over what is in `root`, a descriptor that stays the caller's: links in its tree are followed
+ * inside it only, even where a container changes them meanwhile. Names of whiteouts mean nothing here.
+ * @throws invalid where an entry leads out, limits are passed, or `keepKinds` is broken
+ */
+export function mergeTar(file: WindowedFile, rows: TarEntries, root: number, rules: MergeRules): void {
+  // A descriptor of its own, since the extractor closes it.
+  extract(new Extractor(file, openInRoot(root, '.', O_PATH | O_DIRECTORY), rules.limits, rules), rows)
+}
+
+function extract(extractor: Extractor, rows: TarEntries): Extracted {
   try {
     for (const entry of entriesOf(rows)) extractor.add(entry)
     return extractor.finish()
@@ -70,6 +94,7 @@ class Extractor {
   private readonly file: WindowedFile
   private readonly limits: ExtractLimits
   private readonly root: number
+  private readonly merge: MergeRules | undefined
   /** The folder that the last entry went into: neighbours in a tar mostly share it. */
   private parent: { path: string; fd: number } | undefined
   private readonly whiteouts: string[] = []
@@ -81,10 +106,12 @@ class Extractor {
   private size = 0
   private disk = DISK_BLOCK
 
-  constructor(file: WindowedFile, target: string, limits: ExtractLimits) {
+  /** @param root a descriptor that `close` closes */
+  constructor(file: WindowedFile, root: number, limits = defaultLimits, merge?: MergeRules) {
     this.file = file
     this.limits = limits
-    this.root = openRoot(target)
+    this.root = root
+    this.merge = merge
   }
 
   close(): void {
@@ -94,14 +121,17 @@ class Extractor {
 
   add(entry: TarEntry): void {
     if (++this.count > this.limits.entries) throw invalid(`the layer has over ${this.limits.entries} entries`)
-    const path = cleanPath(entry.path)
-    if (path === '') {
-      this.addRoot(entry)
+    const inner = cleanPath(entry.path)
+    // The folder that a tar is laid over stays as it is.
+    if (inner === '') {
+      if (!this.merge) this.addRoot(entry)
       return
     }
+    const path = join(this.merge?.into ?? '', inner)
     const name = path.slice(path.lastIndexOf('/') + 1)
     const folder = path.slice(0, Math.max(path.length - name.length - 1, 0))
-    if (name === OPAQUE_WHITEOUT) this.opaque.push(folder)
+    if (this.merge) this.make(entry, path, folder, name)
+    else if (name === OPAQUE_WHITEOUT) this.opaque.push(folder)
     // Other names of this form are aufs's own books, which no image means to carry.
     else if (name.startsWith('.wh..wh.')) return
     else if (name.startsWith(WHITEOUT_PREFIX))
@@ -129,14 +159,18 @@ class Extractor {
     this.times.set('', entry.mtime)
   }
 
-  private make(entry: TarEntry, path: string, folder: string, name: string): void {
+  private make(given: TarEntry, path: string, folder: string, name: string): void {
+    const entry = this.merge?.owner ? { ...given, ...this.merge.owner } : given
     const at = this.inside(folder, name)
     try {
       this.create(entry, at, path)
     } catch (error) {
       if ((error as { code?: string }).code !== 'EEXIST') throw error
       // The same path again: the last one counts, as with tar.
-      if (entry.kind !== 'directory' || !fs.lstatSync(at).isDirectory()) {
+      const isFolder = fs.lstatSync(at).isDirectory()
+      if (entry.kind !== 'directory' || !isFolder) {
+        if (this.merge?.keepKinds && isFolder !== (entry.kind === 'directory'))
+          throw invalid(overwriting(path, isFolder))
         this.removeExisting(at)
         this.create(entry, at, path)
       }
@@ -187,7 +221,7 @@ class Extractor {
 
   /** A second name of a file of this layer; the name is looked up inside, and a link at its end not followed. */
   private link(entry: TarEntry, at: Buffer): void {
-    const source = cleanPath(entry.linkPath)
+    const source = join(this.merge?.into ?? '', cleanPath(entry.linkPath))
     const name = source.slice(source.lastIndexOf('/') + 1)
     const folder = source.slice(0, Math.max(source.length - name.length - 1, 0))
     const fd = openInRoot(this.root, asPath(folder), O_PATH | O_DIRECTORY)
@@ -302,6 +336,14 @@ export function cleanPath(path: string): string {
       throw invalid(`the layer has an entry that leads out of it: ${JSON.stringify(path)}`)
   }
   return parts.join('/')
+}
+
+/** In dockerd's words, as clients show them. */
+function overwriting(path: string, isFolder: boolean): string {
+  const shown = JSON.stringify(`/${bytes(path)}`)
+  return isFolder
+    ? `cannot overwrite directory ${shown} with non-directory`
+    : `cannot overwrite non-directory ${shown} with directory`
 }
 
 const join = (folder: string, name: string) => (folder === '' ? name : `${folder}/${name}`)

@@ -11,8 +11,16 @@ import { type Digest, failed, invalid } from '@kernel/contracts'
 import { packLayer, type TarEntries } from '@kernel/core-wasm'
 import { removeInRoot } from '@kernel/sys'
 import { treeAttributes } from './attributes.ts'
+import { changes } from './changes.ts'
 import { compressionOf, decompressed } from './decompress.ts'
-import { cleanPath, defaultLimits, type ExtractLimits, extractLayer } from './extract.ts'
+import {
+  cleanPath,
+  defaultLimits,
+  type ExtractLimits,
+  extractLayer,
+  type MergeRules,
+  mergeTar,
+} from './extract.ts'
 import { assembleTar, writeRecipe } from './recipe.ts'
 import { entriesOf, type FileData, indexFile, TarIndexer, translated, WindowedFile } from './tar-file.ts'
 
@@ -37,6 +45,8 @@ export interface PackOptions {
   prefix?: string
   /** The folder is an overlay's upper one: whiteouts and opaque folders are written in the form of OCI. */
   overlay?: boolean
+  /** Paths, relative to the folder, that do not come along, with all below them. */
+  leaveOut?: readonly string[]
 }
 
 export interface UnpackedInfo extends TarInfo {
@@ -49,7 +59,7 @@ export interface UnpackedInfo extends TarInfo {
 /** Tells how far a job is, in bytes of its source. */
 export type Report = (current: number, total: number) => void
 
-export const jobs = { unpack, pack, adopt, assemble, usage, remove }
+export const jobs = { unpack, pack, adopt, assemble, usage, remove, merge, changes }
 export type Jobs = typeof jobs
 
 /**
@@ -91,7 +101,7 @@ async function pack({
   options: PackOptions
   out: string
 }): Promise<TarInfo> {
-  const { owner, mtime, prefix, overlay } = options
+  const { owner, mtime, prefix, overlay, leaveOut } = options
   const { opaque, xattrs } = treeAttributes(dir)
   const packed = await translated(() =>
     packLayer({
@@ -100,6 +110,7 @@ async function pack({
       ...(owner && { owner }),
       ...(mtime !== undefined && { mtimeClamp: mtime }),
       ...(prefix !== undefined && { prefix }),
+      ...(leaveOut && { leaveOut }),
     }),
   )
   return { diffId: packed.diffId as Digest, tarSize: packed.size }
@@ -172,6 +183,18 @@ function usage(job: { dir: string }): number {
 /** Removes a tree, whatever bytes its names are made of. */
 function remove(job: { path: string }): boolean {
   return removeInRoot(dirname(job.path), job.path.slice(job.path.lastIndexOf('/') + 1))
+}
+
+/** Lays the plain tar `file` over the tree in `root`, a descriptor of this process. @throws invalid */
+function merge({ file, root, rules }: { file: string; root: number; rules: MergeRules }): void {
+  const fd = fs.openSync(file, 'r')
+  try {
+    const tar = new WindowedFile(fd, fs.fstatSync(fd).size)
+    const rows = indexFile(tar, (rules.limits ?? defaultLimits).entries)
+    mergeTar(tar, rows, root, rules)
+  } finally {
+    fs.closeSync(fd)
+  }
 }
 
 /** The uncompressed tar as an open file: the source itself, or a file without a name that was expanded. */

@@ -25,7 +25,7 @@ const CONCURRENCY = 3
 /** Between two lines about the same download, in milliseconds. */
 const REPORT_INTERVAL = 100
 const MOST_LAYERS = 500
-const LARGEST_CONFIG = 8 << 20
+export const LARGEST_CONFIG = 8 << 20
 
 export interface PullRequest {
   platform?: string
@@ -113,7 +113,10 @@ async function choose(
   throw invalid('the manifest lists of the image are nested too deep')
 }
 
-function parseManifest({ bytes, mediaType }: RawManifest): ImageManifest | { manifests: Descriptor[] } {
+export function parseManifest({
+  bytes,
+  mediaType,
+}: RawManifest): ImageManifest | { manifests: Descriptor[] } {
   let document: Partial<ImageManifest> & {
     manifests?: Descriptor[]
     schemaVersion?: number
