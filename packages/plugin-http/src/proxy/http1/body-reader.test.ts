@@ -41,7 +41,7 @@ describe('a body', () => {
 
   it('may end with trailers, but not with what frames or decides', () => {
     const text =
-      '0\r\nX-Sum: 1\r\nContent-Length: 5\r\nHost: evil\r\nX-Forwarded-For: 6\r\nx_real_ip: 6\r\nY:2\r\n\r\n'
+      '0\r\nX-Sum: 1\r\nSet-Cookie: a=1\r\nHost: evil\r\nX-Forwarded-For: 6\r\nx_real_ip: 6\r\nY:2\r\n\r\n'
     expect(one(CHUNKED, text)).toMatchObject({ done: true, trailers: 'X-Sum: 1\r\nY:2\r\n' })
   })
 
@@ -60,6 +60,8 @@ describe('a body', () => {
     `${'1'.repeat(14)}\r\n`,
     `1;${'x'.repeat(5000)}`,
     '0\r\nA b: c\r\n\r\n',
+    '0\r\nContent-Length: 5\r\n\r\n',
+    '0\r\nTransfer-Encoding: chunked\r\n\r\n',
     '0\r\n folded: c\r\n\r\n',
     '0\r\nA: b\n\r\n',
     `0\r\nA: ${'x'.repeat(17_000)}`,

@@ -29,7 +29,7 @@ describe('a request', () => {
       minor: 1,
       length: 3,
       keepAlive: true,
-      fields: 'Content-Length: 3\r\nX-A: 1\r\n',
+      fields: 'X-A: 1\r\nContent-Length: 3\r\n',
     })
     expect(read('GET / HTTP/1.0\r\n\r\n')).toMatchObject({
       host: '',
