@@ -14,7 +14,7 @@ import { DeployRun, type DeployStart } from './deploy-run.ts'
 import type { Deploys } from './deploys.ts'
 import { urlsOf } from './domain-names.ts'
 import { type Environment, mergedConfig, sameConfig } from './environment.ts'
-import { asProblem } from './failure.ts'
+import { asProblem, deployProblem } from './failure.ts'
 import { shortRev } from './names.ts'
 import { buildSource, type Source } from './pipeline/build.ts'
 import { slotsOf } from './pipeline/launch.ts'
@@ -300,9 +300,11 @@ export class Deployer {
       await run.finish()
       return result
     } catch (error) {
+      // Before anything is taken back: that makes room.
+      const problem = deployProblem(error, platform.appsDir)
       await undo.takeBack()
-      if (run.record.status === 'running') await run.fail(error)
-      throw asProblem(error)
+      if (run.record.status === 'running') await run.fail(problem)
+      throw problem
     } finally {
       this.#deploys.remove(run)
     }

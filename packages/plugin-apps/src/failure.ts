@@ -1,10 +1,27 @@
 /** Failures in words for the people who wait for a deploy. @module */
+import { statfsSync } from 'node:fs'
 import { failed, type Problem, problemOf } from '@kernel/contracts'
 import { describeError } from '@kernel/kernel'
 
 /** The problem behind an error; anything else becomes `failed`, with the original as its cause. */
 export function asProblem(error: unknown): Problem {
   return problemOf(error) ?? failed(describeError(error), { cause: error })
+}
+
+/**
+ * The same for a deploy: a process that finds no room fails in words of its own, or without any, since its log finds
+ * none either.
+ * @param dir on the disk that is looked at
+ */
+export function deployProblem(error: unknown, dir: string): Problem {
+  const problem = asProblem(error)
+  if (problem.kind !== 'failed' || hasRoom(dir)) return problem
+  return asProblem(Object.assign(new Error(problem.message, { cause: error }), { code: 'ENOSPC' }))
+}
+
+function hasRoom(dir: string): boolean {
+  const { bavail, bsize } = statfsSync(dir)
+  return bavail * bsize > 1 << 20
 }
 
 /** Nothing to do: what was to go is gone already. */
