@@ -19,9 +19,12 @@ export function deployProblem(error: unknown, dir: string): Problem {
   return asProblem(Object.assign(new Error(problem.message, { cause: error }), { code: 'ENOSPC' }))
 }
 
+/** With less than this no deploy comes to its end; what failed may have given back a little by now. In bytes. */
+const leastRoom = 16 << 20
+
 function hasRoom(dir: string): boolean {
   const { bavail, bsize } = statfsSync(dir)
-  return bavail * bsize > 1 << 20
+  return bavail * bsize > leastRoom
 }
 
 /** Nothing to do: what was to go is gone already. */
