@@ -13,7 +13,7 @@ import { DeployRun, type DeployStart } from './deploy-run.ts'
 import type { Deploys } from './deploys.ts'
 import { urlsOf } from './domain-names.ts'
 import { type Environment, mergedConfig, sameConfig } from './environment.ts'
-import { asProblem } from './failure.ts'
+import { asProblem, deployProblem } from './failure.ts'
 import { shortRev } from './names.ts'
 import { buildSource, type Source } from './pipeline/build.ts'
 import { slotsOf } from './pipeline/launch.ts'
@@ -290,11 +290,14 @@ export class Deployer {
       await run.finish()
       return result
     } catch (failure) {
+      // Before anything is taken back: that makes room.
+      const problem = deployProblem(failure, platform.appsDir)
       await undo.takeBack()
       // Whoever ended it says why; what the stage says that was cut off is only that it was.
-      const error = signal.aborted && run.record.status === 'running' ? signal.reason : failure
+      const cutOff = signal.aborted && run.record.status === 'running'
+      const error = cutOff ? asProblem(signal.reason) : problem
       if (run.record.status === 'running') await run.fail(error)
-      throw asProblem(error)
+      throw error
     } finally {
       this.#deploys.remove(run)
     }

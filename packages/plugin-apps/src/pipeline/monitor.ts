@@ -154,9 +154,11 @@ export class Monitor {
     const app = this.#platform.store.findApp(name)
     if (app === undefined || app.destroying) return
     for (const workload of await liveWorkloads(this.#platform, app)) {
+      // One that is about to be started again counts its restart before it runs.
+      if (workload.status !== 'running') continue
       const known = this.#restarts.get(workload.id) ?? 0
       this.#restarts.set(workload.id, workload.restartCount)
-      if (workload.restartCount > known && workload.status === 'running') this.expect(name, workload)
+      if (workload.restartCount > known) this.expect(name, workload)
     }
     await this.#routes.refresh(name)
     this.#tell(name)

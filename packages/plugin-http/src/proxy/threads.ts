@@ -46,9 +46,11 @@ export class Threads {
   static async start(options: ThreadsOptions): Promise<Threads> {
     const threads = new Threads(options)
     try {
-      // The first one settles the ports that were left open (0); the others share them.
-      await threads.#start(0)
-      await Promise.all(Array.from({ length: options.count - 1 }, (_, i) => threads.#start(i + 1)))
+      // Where a port is left open (0), the first one settles it, and the others share it.
+      const settled = options.listen.every(({ port }) => port !== 0)
+      if (!settled) await threads.#start(0)
+      const first = settled ? 0 : 1
+      await Promise.all(Array.from({ length: options.count - first }, (_, i) => threads.#start(first + i)))
       return threads
     } catch (error) {
       await threads.close(0)
