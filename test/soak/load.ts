@@ -92,7 +92,7 @@ export class Load {
     await Promise.all(open)
   }
 
-  /** Every other over a kept connection; one in ten sends something. */
+  /** Every other over a kept connection; one in five sends something. */
   async #visit(n: number): Promise<void> {
     this.#report.requests++
     const kept = n % 2 === 0

@@ -5,6 +5,7 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { SitePolicy } from '@kernel/contracts'
 import { edgeConfig, settingsOf } from '../config.ts'
 import { createEdge } from '../edge.ts'
 import type { EdgeSettings } from '../messages.ts'
@@ -13,7 +14,7 @@ export interface Lab {
   port: number
   tlsPort: number
   /** Leads all requests to a host to the port; `''` stands for every host that has none of its own. */
-  lead(host: string, port: number): Promise<void>
+  lead(host: string, port: number, policy?: SitePolicy): Promise<void>
   /** Threads that died, and errors inside the edge: there must be none. */
   crashes(): string[]
   close(): Promise<void>
@@ -45,9 +46,11 @@ export async function openLab({ settings = {}, threads = 2, tls = false }: LabOp
   return {
     port: portOf('http'),
     tlsPort: portOf('https'),
-    async lead(host, port) {
+    async lead(host, port, policy) {
+      const app = `app-${host || 'any'}`
       const targets = [{ id: `to-${port}`, host: '127.0.0.1', port }]
-      await edge.publish(`app-${host || 'any'}`, [{ host, path: '', state: 'up', targets }])
+      if (policy) await edge.setPolicy(app, policy)
+      await edge.publish(app, [{ host, path: '', state: 'up', targets }])
     },
     crashes: () => crashes,
     close: () => edge.close(0),

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { createServer, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import { gunzipSync } from 'node:zlib'
 import { act, type TargetAct } from './answers.ts'
 import { listen, openApp, openLab } from './lab.ts'
 import { Random } from './random.ts'
@@ -11,6 +12,8 @@ export interface TargetReport {
   requests: number
   /** Answers of the target that came through whole. */
   passed: number
+  /** Of these, encoded on the way. */
+  encoded: number
   /** Answered by the edge's own 502. */
   refused: number
   /** Broken off in their midst. */
@@ -25,6 +28,8 @@ export interface TargetReport {
 
 export interface ReadAnswer {
   status: number
+  coding: string | undefined
+  /** Latin-1. */
   body: string
   /** The parser has come to the answer's end, whatever came behind it. */
   whole: boolean
@@ -49,6 +54,7 @@ export async function fuzzTargets(seed: number, count: number): Promise<TargetRe
   const report: TargetReport = {
     requests: 0,
     passed: 0,
+    encoded: 0,
     refused: 0,
     cut: 0,
     stalled: 0,
@@ -76,6 +82,7 @@ export async function fuzzTargets(seed: number, count: number): Promise<TargetRe
     else if (through.status === 502 || through.status === 504) report.refused++
     else {
       report.passed++
+      if (through.coding !== direct.coding) report.encoded++
       // Whole for the visitor is whole for the oracle, and the same.
       const same = direct.whole && direct.status === through.status && isSameBody(direct, through)
       if (!same)
@@ -97,7 +104,9 @@ export async function fuzzTargets(seed: number, count: number): Promise<TargetRe
   }
 
   try {
-    for (let lane = 0; lane < LANES; lane++) await lab.lead(`h${lane}.test`, hostile.port)
+    // Every other app has its answers encoded on the way.
+    for (let lane = 0; lane < LANES; lane++)
+      await lab.lead(`h${lane}.test`, hostile.port, lane % 2 === 0 ? {} : { compress: ['gzip'] })
     let left = count
     await Promise.all(
       Array.from({ length: LANES }, async (_, lane) => {
@@ -114,7 +123,7 @@ export async function fuzzTargets(seed: number, count: number): Promise<TargetRe
 
   function ask(method: string, options: RequestOptions): Promise<ReadAnswer> {
     const host = 'path' in options ? `h${String(options.path).slice(1)}.test` : ''
-    return readAnswer(method, { headers: { host }, ...options })
+    return readAnswer(method, { headers: { host, 'accept-encoding': 'gzip' }, ...options })
   }
 }
 
@@ -170,13 +179,15 @@ function recite({ pieces, end }: TargetAct): Socket {
 
 /** What is lost of the oracle's body stood in one packet with what broke its connection. */
 function isSameBody(direct: ReadAnswer, through: ReadAnswer): boolean {
-  return direct.error === undefined ? direct.body === through.body : through.body.startsWith(direct.body)
+  const encoded = direct.coding === undefined && through.coding === 'gzip'
+  const body = encoded ? gunzipSync(Buffer.from(through.body, 'latin1')).toString('latin1') : through.body
+  return direct.error === undefined ? direct.body === body : body.startsWith(direct.body)
 }
 
 /** One request by Node's client. */
 function readAnswer(method: string, options: RequestOptions): Promise<ReadAnswer> {
   return new Promise((resolve) => {
-    const answer: ReadAnswer = { status: 0, body: '', whole: false, error: undefined }
+    const answer: ReadAnswer = { status: 0, coding: undefined, body: '', whole: false, error: undefined }
     let res: IncomingMessage | undefined
     let over = false
     const finish = (error?: Error & { code?: string }) => {
@@ -194,6 +205,7 @@ function readAnswer(method: string, options: RequestOptions): Promise<ReadAnswer
       clearTimeout(timer)
       timer = setTimeout(() => finish(new Error('hung')), STALL_MS)
       answer.status = begun.statusCode ?? 0
+      answer.coding = begun.headers['content-encoding']
       begun.on('data', (piece: Buffer) => {
         answer.body += piece.toString('latin1')
       })
