@@ -146,7 +146,8 @@ export async function createVolumes(
   }
 
   const mounts: VolumeMounts = {
-    resolve: (container, config, hostConfig) => resolveMounts(store, container, config, hostConfig),
+    resolve: (container, config, hostConfig, inherited = []) =>
+      resolveMounts(store, container, config, hostConfig, inherited),
     populate,
     removeAnonymous,
     setUsers: (fn) => {
