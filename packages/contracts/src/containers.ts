@@ -165,6 +165,15 @@ export interface ContainerInspect {
     Gateway: string
     MacAddress: string
     Bridge: string
+    HairpinMode?: boolean
+    LinkLocalIPv6Address?: string
+    LinkLocalIPv6PrefixLen?: number
+    SecondaryIPAddresses?: null
+    SecondaryIPv6Addresses?: null
+    EndpointID?: string
+    GlobalIPv6Address?: string
+    GlobalIPv6PrefixLen?: number
+    IPv6Gateway?: string
     Networks: Record<string, EndpointSettings>
   }
 }

@@ -194,8 +194,16 @@ export interface Sandboxes {
 
 /** Volumes and binds of a container. */
 export interface VolumeMounts {
-  /** Turns Binds, Mounts, Tmpfs and the image's Volumes into mount points; makes anonymous and missing named volumes. */
-  resolve(containerId: string, config: ContainerConfig, hostConfig: HostConfig): Promise<MountPoint[]>
+  /**
+   * Turns Binds, Mounts, Tmpfs and the image's Volumes into mount points; makes anonymous and missing named volumes.
+   * @param inherited mounts of other containers, which give way to what was asked for, not to the image's
+   */
+  resolve(
+    containerId: string,
+    config: ContainerConfig,
+    hostConfig: HostConfig,
+    inherited?: MountPoint[],
+  ): Promise<MountPoint[]>
   /** Fills new, empty volumes from the image's folder at their destination (paths never leave `rootfs`). */
   populate(mounts: MountPoint[], rootfs: string): Promise<void>
   /** Removes the anonymous volumes made for the container. */

@@ -4,6 +4,7 @@ import type {
   HostConfig,
   ImageRunConfig,
   NetworkCreate,
+  PortBinding,
   RestartPolicy,
 } from '@kernel/contracts'
 import { argv, bool, empty, int, list, map, nullable, type Shape, struct, text } from './go-shape.ts'
@@ -58,6 +59,13 @@ const resources = {
   RestartPolicy: restartPolicy,
 }
 
+const bindingFields = struct({ HostIp: text, HostPort: text })
+const portBinding: Shape<PortBinding> = (value, path) => ({
+  HostIp: '',
+  HostPort: '',
+  ...bindingFields(value, path),
+})
+
 /** Fields that the engine does not act on are kept: inspect shows them. */
 const hostConfig = struct(
   {
@@ -66,7 +74,7 @@ const hostConfig = struct(
     Mounts: list(mount),
     Tmpfs: labels,
     NetworkMode: text,
-    PortBindings: map(list(struct({ HostIp: text, HostPort: text }))),
+    PortBindings: map(list(portBinding)),
     PublishAllPorts: bool,
     AutoRemove: bool,
     Privileged: bool,

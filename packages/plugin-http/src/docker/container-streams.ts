@@ -90,7 +90,9 @@ export function containerStreamHandlers({
       throw error
     }
     async function* result() {
-      const body = await exit.then(waitBody, waitFailure)
+      const result = await exit.then(waitBody, waitFailure)
+      // Until 1.42 the field was there without an error, too.
+      const body = context.var.version.minor < 42 ? { Error: null, ...result } : result
       // A daemon that stops knows no exit code: an answer that breaks off is the truth.
       if (!context.env.signal.aborted) yield `${stringifyJson(body)}\n`
     }

@@ -81,7 +81,7 @@ export function containerHandlers({ containers }: Pick<DockerServices, 'containe
   async function updateContainer(context: DockerContext): Promise<Response> {
     const change = containerUpdate(await readJson(context.req.raw), '')
     const { warnings } = await containers.update(pathName(context), change)
-    return answerJson({ Warnings: warnings })
+    return answerJson({ Warnings: warnings.length > 0 ? warnings : null })
   }
 
   async function resizeContainer(context: DockerContext): Promise<Response> {

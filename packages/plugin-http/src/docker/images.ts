@@ -171,22 +171,45 @@ export function reference(name: string, tag: string | undefined): string {
   return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`
 }
 
+const listOrNull = (items: string[]) => (items.length > 0 ? items : null)
+
 /** An entry of `GET /images/json` (definition ImageSummary). */
 export function listEntry(image: ImageSummary, minor: number) {
   // Before 1.43 untagged images had a name that says so.
-  const unnamed = minor < 43
+  const unnamed = minor < 43 && image.repoTags.length === 0 && image.repoDigests.length === 0
   return {
     Containers: minor >= 51 ? image.containers : -1,
     Created: unixSeconds(image.created),
     Id: image.id,
-    Labels: image.labels,
+    Labels: Object.keys(image.labels).length > 0 ? image.labels : null,
     ParentId: image.parentId,
-    RepoDigests: image.repoDigests.length === 0 && unnamed ? ['<none>@<none>'] : image.repoDigests,
-    RepoTags: image.repoTags.length === 0 && unnamed ? ['<none>:<none>'] : image.repoTags,
+    RepoDigests: unnamed ? ['<none>@<none>'] : minor < 43 ? listOrNull(image.repoDigests) : image.repoDigests,
+    RepoTags: unnamed ? ['<none>:<none>'] : minor < 43 ? listOrNull(image.repoTags) : image.repoTags,
     SharedSize: -1,
     Size: image.size,
     ...(minor < 44 && { VirtualSize: image.size }),
   }
+}
+
+/** Fields that an image's configuration had until 1.50 whether they said something or not. */
+const unsetConfig = {
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: null,
+  Cmd: null,
+  Image: '',
+  Volumes: null,
+  WorkingDir: '',
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: null,
 }
 
 /** `GET /images/{name}/json` (definition ImageInspect). */
@@ -201,13 +224,14 @@ function inspectBody(image: ImageDetail, minor: number) {
     Created: image.created,
     DockerVersion: '',
     Author: config.author ?? '',
-    Config: config.config ?? {},
+    ...(minor < 45 && { Container: '', ContainerConfig: { ...unsetConfig } }),
+    Config: minor < 50 ? { ...unsetConfig, ...config.config } : (config.config ?? {}),
     Architecture: config.architecture,
     ...(config.variant && { Variant: config.variant }),
     Os: config.os,
     Size: image.size,
     ...(minor < 44 && { VirtualSize: image.size }),
-    GraphDriver: { Data: null, Name: 'overlay2' },
+    GraphDriver: { Data: {}, Name: 'overlay2' },
     RootFS: { Type: 'layers', Layers: image.diffIds },
     Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
   }

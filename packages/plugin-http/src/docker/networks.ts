@@ -1,4 +1,4 @@
-import { invalid } from '@kernel/contracts'
+import { denied, invalid, type NetworkInspect } from '@kernel/contracts'
 import { networkConnect, networkCreate, networkDisconnect } from './bodies.ts'
 import { queryFilters } from './filters.ts'
 import { answerJson, readJson } from './json.ts'
@@ -9,18 +9,21 @@ export function networkHandlers({ networks }: Pick<DockerServices, 'networks'>) 
   async function listNetworks(context: DockerContext): Promise<Response> {
     const list = await networks.list({ filters: queryFilters(context) })
     // Since 1.28 who is in a network is told by inspect only.
+    const { minor } = context.var.version
     return answerJson(
-      context.var.version.minor < 28 ? list : list.map((network) => ({ ...network, Containers: {} })),
+      list.map((network) => networkBody(minor < 28 ? network : { ...network, Containers: {} }, minor)),
     )
   }
 
   async function inspectNetwork(context: DockerContext): Promise<Response> {
-    return answerJson(await networks.inspect(pathName(context)))
+    return answerJson(networkBody(await networks.inspect(pathName(context)), context.var.version.minor))
   }
 
   async function createNetwork(context: DockerContext): Promise<Response> {
     const { Name, ...body } = networkCreate(await readJson(context.req.raw), '')
     if (!Name) throw invalid('invalid network name: it is empty')
+    if (['bridge', 'host', 'none', 'default'].includes(Name))
+      throw denied(`operation is not permitted on predefined ${Name} network`)
     const { id, warning } = await networks.create({ ...body, Name })
     return answerJson({ Id: id, Warning: warning }, 201)
   }
@@ -58,4 +61,9 @@ export function networkHandlers({ networks }: Pick<DockerServices, 'networks'>) 
     deleteNetwork,
     pruneNetworks,
   }
+}
+
+/** Networks made from configurations are a swarm's; the fields are there all the same. */
+function networkBody({ EnableIPv4, ...network }: NetworkInspect, minor: number) {
+  return { ...network, ...(minor >= 48 && { EnableIPv4 }), ConfigFrom: { Network: '' }, ConfigOnly: false }
 }

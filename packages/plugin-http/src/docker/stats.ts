@@ -8,6 +8,17 @@ const zeroTime = '0001-01-01T00:00:00Z'
 /** The clients compute rates from two samples a second apart, as dockerd takes them. */
 const periodMs = 1000
 
+/** Go's zero values of what a sample has in any case. */
+const noProcessor = {
+  cpu_usage: { total_usage: 0, usage_in_kernelmode: 0, usage_in_usermode: 0 },
+  throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
+}
+const blockIo = [
+  ...['io_service_bytes_recursive', 'io_serviced_recursive', 'io_queue_recursive'],
+  ...['io_service_time_recursive', 'io_wait_time_recursive', 'io_merged_recursive'],
+  ...['io_time_recursive', 'sectors_recursive'],
+]
+
 type Sample = Record<string, unknown>
 
 /** `GET /containers/{id}/stats`: each second; or two samples (`stream=0`); or one (`one-shot=1`). */
@@ -22,13 +33,18 @@ export function statsHandlers({ containers }: Pick<DockerServices, 'containers'>
       const { State } = await containers.inspect(Id)
       const sample: Sample = State.Running
         ? { read: new Date().toISOString(), ...(await containers.stats(Id)) }
-        : { read: zeroTime, cpu_stats: {}, memory_stats: {}, pids_stats: {} }
+        : { read: zeroTime, cpu_stats: noProcessor, memory_stats: {}, pids_stats: {} }
       return {
+        num_procs: 0,
+        storage_stats: {},
         ...sample,
+        blkio_stats: State.Running
+          ? { ...Object.fromEntries(blockIo.map((name) => [name, []])), ...(sample.blkio_stats as object) }
+          : Object.fromEntries(blockIo.map((name) => [name, null])),
         name: Name,
         id: Id,
         preread: previous?.read ?? zeroTime,
-        precpu_stats: previous?.cpu_stats ?? {},
+        precpu_stats: previous?.cpu_stats ?? noProcessor,
       }
     }
 

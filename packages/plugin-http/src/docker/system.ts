@@ -4,6 +4,7 @@ import { listEntry } from './images.ts'
 import { answerJson, readJson } from './json.ts'
 import { checkRegistryLogin } from './registry-login.ts'
 import type { DockerContext, DockerServices } from './types.ts'
+import { volumeBody } from './volumes.ts'
 
 type SystemServices = Pick<DockerServices, 'containers' | 'images' | 'volumes' | 'engine'>
 
@@ -46,8 +47,8 @@ export function systemHandlers({ containers, images, volumes, engine }: SystemSe
           }))
         : null,
       Containers: wants('container') ? containerList : null,
-      Volumes: wants('volume') ? volumeList : null,
-      BuildCache: wants('build-cache') ? [] : null,
+      Volumes: wants('volume') ? volumeList.map(volumeBody) : null,
+      BuildCache: null,
       ...(minor < 42 && { BuilderSize: 0 }),
     })
   }

@@ -1,4 +1,4 @@
-import { unavailable } from '@kernel/contracts'
+import { unavailable, type VolumeInspect } from '@kernel/contracts'
 import { volumeCreate } from './bodies.ts'
 import { queryFilters } from './filters.ts'
 import { answerJson, readJson } from './json.ts'
@@ -7,16 +7,17 @@ import type { DockerContext, DockerServices } from './types.ts'
 
 export function volumeHandlers({ volumes }: Pick<DockerServices, 'volumes'>) {
   async function listVolumes(context: DockerContext): Promise<Response> {
-    return answerJson({ Volumes: await volumes.list({ filters: queryFilters(context) }), Warnings: null })
+    const list = await volumes.list({ filters: queryFilters(context) })
+    return answerJson({ Volumes: list.map(volumeBody), Warnings: null })
   }
 
   async function inspectVolume(context: DockerContext): Promise<Response> {
-    return answerJson(await volumes.inspect(pathName(context, 'name')))
+    return answerJson(volumeBody(await volumes.inspect(pathName(context, 'name'))))
   }
 
   async function createVolume(context: DockerContext): Promise<Response> {
     const body = volumeCreate((await readJson(context.req.raw, { allowEmpty: true })) ?? {}, '')
-    return answerJson(await volumes.create(body), 201)
+    return answerJson(volumeBody(await volumes.create(body)), 201)
   }
 
   /** For cluster volumes, of which a swarm has some. */
@@ -37,8 +38,13 @@ export function volumeHandlers({ volumes }: Pick<DockerServices, 'volumes'>) {
     const filters = queryFilters(context)
     if (context.var.version.minor < 42) filters.all ??= ['true']
     const { deleted, spaceReclaimed } = await volumes.prune({ filters })
-    return answerJson({ VolumesDeleted: deleted.length > 0 ? deleted : null, SpaceReclaimed: spaceReclaimed })
+    return answerJson({ VolumesDeleted: deleted, SpaceReclaimed: spaceReclaimed })
   }
 
   return { listVolumes, inspectVolume, createVolume, updateVolume, deleteVolume, pruneVolumes }
+}
+
+/** No options are null, as Go has it. */
+export function volumeBody(volume: VolumeInspect) {
+  return { ...volume, Options: Object.keys(volume.Options).length > 0 ? volume.Options : null }
 }

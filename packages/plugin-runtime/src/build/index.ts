@@ -15,6 +15,7 @@ import type { Logger } from '@kernel/kernel'
 import { openDatabase } from '@kernel/state'
 import { realpathInRoot } from '@kernel/sys'
 import type { ImageRecord, ImageStore, ScopedImageBuilder, Snapshots } from '../parts.ts'
+import { parseReference } from '../store/reference.ts'
 import { cacheKeeper, cacheMigrations, createBuildCache } from './cache.ts'
 import { commitContainer } from './commit.ts'
 import { openContext, unpackTar } from './context.ts'
@@ -57,6 +58,8 @@ export async function createBuilder(options: BuilderOptions): Promise<OpenBuilde
   await cache.recover()
 
   async function build(request: ScopedRequest, onProgress: OnProgress): Promise<{ id: Digest }> {
+    // A name that no image can have is told before a minute has gone into building it.
+    for (const tag of request.tags ?? []) parseReference(tag)
     const work = await mkdtemp(join(tmp, 'docker-build-'))
     const session = cache.session({
       scoped: request.cacheScope !== undefined,

@@ -163,8 +163,8 @@ function tellOthers(engine: Engine): void {
 }
 
 async function renameContainer(engine: Engine, ref: string, given: string): Promise<void> {
-  const name = checkName(given)
   const record = engine.registry.resolve(ref)
+  const name = checkName(given)
   await engine.mutex.run(record.id, async () => {
     const oldName = record.name
     engine.registry.reserve(name, record.id)

@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import type { ContainerCreate, HostConfig } from '@kernel/contracts'
-import { conflict, invalid } from '@kernel/contracts'
+import { conflict, invalid, problemOf } from '@kernel/contracts'
 import type { SandboxRequest } from '../parts.ts'
 import { collect } from './burial.ts'
 import { capabilitiesOf, missingCapabilities } from './capabilities.ts'
 import { argvOf, checkConfig, mergeImageConfig } from './config-merge.ts'
+import { checkModes, checkNetworkOptions, checkProcessors } from './create-checks.ts'
 import type { Engine } from './engine.ts'
+import { checkLinks } from './links.ts'
 import { logPolicyOf } from './log-files.ts'
 import { checkName, randomName } from './names.ts'
 import { DEFAULT_SHM, MASKED_PATHS, READONLY_PATHS } from './oci-defaults.ts'
@@ -19,6 +21,7 @@ import { rlimitsOf } from './rlimits.ts'
 import { securityOptionsOf } from './security-options.ts'
 import { settle } from './settle.ts'
 import { signalNumber } from './signals.ts'
+import { inheritedMounts } from './volumes-from.ts'
 
 /** @throws not-found for image, network or volume; conflict where the name is taken; invalid */
 export async function createContainer(
@@ -62,12 +65,16 @@ export async function createContainer(
       mounts: [],
       endpoints: { ...NetworkingConfig?.EndpointsConfig },
     }
-    checkJoined(engine, record)
-    await engine.sandboxes.validate(sandboxRequest(record))
+    const inherited = await notAsMissing(async () => {
+      checkJoined(engine, record)
+      checkLinks(registry, record)
+      await engine.sandboxes.validate(sandboxRequest(record))
+      return inheritedMounts(registry, hostConfig.VolumesFrom)
+    })
     registry.conceive(id)
     try {
       const [mounts] = await settle([
-        engine.volumes.resolve(id, config, hostConfig),
+        engine.volumes.resolve(id, config, hostConfig, inherited),
         engine.snapshots.prepare(id, image.config.rootfs.diff_ids),
         mkdir(engine.bundle(id), { mode: 0o700 }),
       ])
@@ -82,6 +89,19 @@ export async function createContainer(
   } catch (error) {
     registry.release(chosen, id)
     throw error
+  }
+}
+
+/**
+ * Not-found means the image to clients: they pull it and ask again. Anything else that is not there is a wrong
+ * request.
+ */
+async function notAsMissing<T>(check: () => Promise<T>): Promise<T> {
+  try {
+    return await check()
+  } catch (error) {
+    const problem = problemOf(error)
+    throw problem?.kind === 'not-found' ? invalid(problem.message, { cause: error }) : error
   }
 }
 
@@ -128,11 +148,9 @@ function checkHostConfig(host: HostConfig): string[] {
   if (!RUNTIMES.has(host.Runtime ?? 'runc')) throw invalid(`unknown or invalid runtime name: ${host.Runtime}`)
   capabilitiesOf({ privileged: host.Privileged, add: host.CapAdd, drop: host.CapDrop })
   if ((host.ShmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0')
-  if (!/^(|host|private)$/.test(host.UTSMode ?? '')) throw invalid(`invalid UTS mode: ${host.UTSMode}`)
-  if (!/^(|host|private|container:.+)$/.test(host.PidMode ?? ''))
-    throw invalid(`invalid PID mode: ${host.PidMode}`)
-  if (!/^(|none|host|private|shareable|container:.+)$/.test(host.IpcMode ?? ''))
-    throw invalid(`invalid IPC mode: ${host.IpcMode}`)
+  checkModes(host)
+  checkNetworkOptions(host)
+  checkProcessors(host)
   const missing = missingCapabilities(host.CapAdd)
   return [
     ...checkResources(host),

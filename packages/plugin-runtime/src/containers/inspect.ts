@@ -47,7 +47,7 @@ export function inspectOf(engine: Engine, record: ContainerRecord): ContainerIns
     HostConfig: { ...ABSENT, ...record.hostConfig },
     GraphDriver: { Name: 'overlay2', Data: { UpperDir: engine.snapshots.upperDir(record.id) } },
     Mounts: record.mounts,
-    Config: record.config,
+    Config: { ...NO_CONFIG, ...given(record.config) },
     NetworkSettings: {
       SandboxID: running ? record.id : '',
       SandboxKey: sandbox?.netns ?? '',
@@ -57,16 +57,50 @@ export function inspectOf(engine: Engine, record: ContainerRecord): ContainerIns
       Gateway: bridge?.Gateway ?? '',
       MacAddress: bridge?.MacAddress ?? '',
       Bridge: '',
+      HairpinMode: false,
+      LinkLocalIPv6Address: '',
+      LinkLocalIPv6PrefixLen: 0,
+      SecondaryIPAddresses: null,
+      SecondaryIPv6Addresses: null,
+      EndpointID: bridge?.EndpointID ?? '',
+      GlobalIPv6Address: bridge?.GlobalIPv6Address ?? '',
+      GlobalIPv6PrefixLen: bridge?.GlobalIPv6PrefixLen ?? 0,
+      IPv6Gateway: bridge?.IPv6Gateway ?? '',
       Networks: networks,
     },
   }
+}
+
+/** Without what is there but undefined, which would hide what stands for it. */
+function given<T extends object>(config: T): T {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)) as T
+}
+
+/** Fields of a configuration that are there in any case. */
+const NO_CONFIG = {
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: null as never,
+  Cmd: null as never,
+  Volumes: null as never,
+  WorkingDir: '',
+  Entrypoint: null as never,
+  OnBuild: null as never,
+  Labels: {},
 }
 
 /** Fields that clients expect to be there, with Go's zero values. */
 const ABSENT: HostConfig = {
   Binds: null as never,
   ContainerIDFile: '',
-  PortBindings: {},
+  PortBindings: null as never,
   AutoRemove: false,
   VolumeDriver: '',
   VolumesFrom: null,
@@ -74,9 +108,9 @@ const ABSENT: HostConfig = {
   CapAdd: null as never,
   CapDrop: null as never,
   CgroupnsMode: '',
-  Dns: [],
-  DnsOptions: [],
-  DnsSearch: [],
+  Dns: null as never,
+  DnsOptions: null as never,
+  DnsSearch: null as never,
   ExtraHosts: null as never,
   GroupAdd: null as never,
   IpcMode: 'private',
@@ -107,13 +141,13 @@ const ABSENT: HostConfig = {
   CpuRealtimeRuntime: 0,
   CpusetCpus: '',
   CpusetMems: '',
-  Devices: [],
+  Devices: null as never,
   DeviceCgroupRules: null,
   DeviceRequests: null,
   MemoryReservation: 0,
   MemorySwap: 0,
   MemorySwappiness: null,
-  OomKillDisable: null,
+  OomKillDisable: false,
   PidsLimit: null,
   Ulimits: null as never,
   CpuCount: 0,

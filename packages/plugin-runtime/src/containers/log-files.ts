@@ -14,6 +14,15 @@ export interface LogPolicy {
 /** Bounded by default, unlike Docker: a chatty container must not fill the disk. */
 const DEFAULT: LogPolicy = { driver: 'file', maxSize: 10 << 20, maxFile: 3 }
 
+/** The options of Docker's drivers; those about labels and tags change nothing in what `docker logs` shows. */
+const OPTIONS = {
+  'json-file': new Set([
+    ...['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'],
+    ...['mode', 'max-buffer-size'],
+  ]),
+  local: new Set(['max-size', 'max-file', 'compress', 'mode', 'max-buffer-size']),
+}
+
 /** @throws invalid on a driver that is not known, or a size that is none */
 export function logPolicyOf(config: HostConfig['LogConfig']): LogPolicy {
   const type = config?.Type || 'json-file'
@@ -23,6 +32,8 @@ export function logPolicyOf(config: HostConfig['LogConfig']): LogPolicy {
       hint: "Use 'json-file', 'local' or 'none'.",
     })
   const options = config?.Config ?? {}
+  const unknown = Object.keys(options).find((name) => !OPTIONS[type].has(name))
+  if (unknown !== undefined) throw invalid(`unknown log opt '${unknown}' for ${type} log driver`)
   const maxFile = options['max-file'] === undefined ? DEFAULT.maxFile : Number(options['max-file'])
   if (!Number.isInteger(maxFile) || maxFile < 1)
     throw invalid(`max-file cannot be less than 1: '${options['max-file']}'`)

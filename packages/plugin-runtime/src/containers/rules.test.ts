@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { argvOf, checkConfig, mergeImageConfig } from './config-merge.ts'
+import { checkModes, checkNetworkOptions, checkProcessors } from './create-checks.ts'
 import { mergeEnv } from './environment.ts'
 import { healthCommand, nextHealth } from './health.ts'
 import { untilTime } from './list.ts'
+import { logPolicyOf } from './log-files.ts'
 import { checkName, randomName } from './names.ts'
 import { cleanMessage, explainStart } from './oci-runtime.ts'
 import { type ContainerRecord, NEVER } from './record.ts'
@@ -227,5 +229,66 @@ describe('small rules', () => {
       ],
     })
     expect(() => filterProcesses('UID CMD\nroot x\n', new Set())).toThrow(/PID/)
+  })
+})
+
+describe('what a HostConfig can have wrong', () => {
+  test.each([
+    [{ UTSMode: 'x' }, 'invalid UTS mode: x'],
+    [{ PidMode: 'x' }, 'invalid PID mode: x'],
+    [{ IpcMode: 'container:' }, 'invalid IPC mode: container:'],
+    [{ CgroupnsMode: 'x' }, 'invalid cgroup namespace mode: x'],
+    [{ UsernsMode: 'remapped' }, 'invalid USER mode: remapped'],
+  ])('%j', (host, message) => {
+    expect(() => checkModes(host)).toThrow(expect.objectContaining({ kind: 'invalid', message }))
+  })
+
+  test('takes all modes that there are', () => {
+    expect(() => checkModes({})).not.toThrow()
+    expect(() =>
+      checkModes({
+        UTSMode: 'host',
+        PidMode: 'container:a',
+        IpcMode: 'shareable',
+        CgroupnsMode: 'private',
+        UsernsMode: 'host',
+      }),
+    ).not.toThrow()
+  })
+
+  test('checks hosts and ports', () => {
+    expect(() => checkNetworkOptions({ ExtraHosts: ['nonsense'] })).toThrow(
+      'bad format for add-host: "nonsense"',
+    )
+    expect(() => checkNetworkOptions({ PortBindings: { '80/tcp': [{ HostPort: 'x' }] } })).toThrow(
+      'invalid port specification: "x"',
+    )
+    expect(() =>
+      checkNetworkOptions({
+        ExtraHosts: ['a:1.2.3.4', 'b=host-gateway', 'c:[::1]'],
+        PortBindings: { '80/tcp': [{ HostPort: '' }, { HostPort: '80-90' }, {}] },
+      }),
+    ).not.toThrow()
+  })
+
+  test('checks processors and swappiness', () => {
+    expect(() => checkProcessors({ CpusetCpus: '9000' })).toThrow(
+      /^Requested CPUs are not available - requested 9000, available: /,
+    )
+    for (const CpusetCpus of ['x', '3-1', '0,,1'])
+      expect(() => checkProcessors({ CpusetCpus })).toThrow(`Invalid value ${CpusetCpus} for cpuset cpus`)
+    expect(() => checkProcessors({ MemorySwappiness: 101 })).toThrow('memory swappiness range is 0-100')
+    expect(() => checkProcessors({ CpusetCpus: '0', MemorySwappiness: -1 })).not.toThrow()
+    expect(() => checkProcessors({ MemorySwappiness: null })).not.toThrow()
+  })
+
+  test('knows the options of log drivers', () => {
+    expect(() => logPolicyOf({ Type: 'json-file', Config: { nonsense: '1' } })).toThrow(
+      "unknown log opt 'nonsense' for json-file log driver",
+    )
+    expect(() => logPolicyOf({ Type: 'local', Config: { tag: 'x' } })).toThrow(
+      "unknown log opt 'tag' for local",
+    )
+    expect(logPolicyOf({ Type: 'json-file', Config: { tag: 'x', 'max-file': '2' } }).maxFile).toBe(2)
   })
 })

@@ -11,6 +11,7 @@ import { sandboxRequest } from './create.ts'
 import type { Engine } from './engine.ts'
 import { startHealthcheck } from './health.ts'
 import { findInit } from './init-program.ts'
+import { requireLinked } from './links.ts'
 import { logPolicyOf } from './log-files.ts'
 import { writeNetworkFiles } from './network-files.ts'
 import { DEFAULT_SHM } from './oci-defaults.ts'
@@ -70,6 +71,7 @@ async function bringUp(engine: Engine, record: ContainerRecord): Promise<Sandbox
   const bundle = engine.bundle(id)
   engine.exits.clear(id)
   const joined = joinedNamespaces(engine, record)
+  requireLinked(engine.registry, record)
   const [rootfs, sandbox] = await settle([
     engine.snapshots.mount(id),
     engine.sandboxes.up(sandboxRequest(record)),

@@ -1,5 +1,5 @@
 /** A line of `docker ps`. @module */
-import type { ContainerSummary, PortBinding } from '@kernel/contracts'
+import type { ContainerSummary, EndpointSettings, PortBinding } from '@kernel/contracts'
 import type { ContainerRecord } from './record.ts'
 import { isRunning } from './record.ts'
 import { statusText } from './status-text.ts'
@@ -54,8 +54,29 @@ function portsOf({ sandbox, config }: ContainerRecord): ContainerSummary['Ports'
 
 /** The networks of a container; before its first start, the one that its mode names. */
 export function networksOf(record: ContainerRecord): ContainerSummary['NetworkSettings']['Networks'] {
-  if (Object.keys(record.endpoints).length > 0) return record.endpoints
+  if (Object.keys(record.endpoints).length > 0)
+    return Object.fromEntries(
+      Object.entries(record.endpoints).map(([name, endpoint]) => [name, { ...UNCONNECTED, ...endpoint }]),
+    )
   const mode = record.hostConfig.NetworkMode ?? 'default'
   if (mode.startsWith('container:')) return {}
-  return { [mode === 'default' ? 'bridge' : mode]: {} }
+  return { [mode === 'default' ? 'bridge' : mode]: { ...UNCONNECTED } }
+}
+
+/** An endpoint before there is anything to say of it. */
+const UNCONNECTED: EndpointSettings = {
+  IPAMConfig: null,
+  Links: null,
+  Aliases: null,
+  MacAddress: '',
+  DriverOpts: null,
+  NetworkID: '',
+  EndpointID: '',
+  Gateway: '',
+  IPAddress: '',
+  IPPrefixLen: 0,
+  IPv6Gateway: '',
+  GlobalIPv6Address: '',
+  GlobalIPv6PrefixLen: 0,
+  DNSNames: null,
 }

@@ -78,7 +78,7 @@ export function settingsOf(endpoint: EndpointRecord, network: NetworkRecord): En
   const { settings } = endpoint
   const bridge = isBridge(network)
   return {
-    IPAMConfig: settings.IPAMConfig ?? (network.predefined ? null : {}),
+    IPAMConfig: settings.IPAMConfig ?? null,
     Links: settings.Links ?? null,
     Aliases: settings.Aliases ?? null,
     DriverOpts: settings.DriverOpts ?? null,

@@ -24,6 +24,7 @@ export async function resolveMounts(
   container: string,
   config: ContainerConfig,
   hostConfig: HostConfig,
+  inherited: MountPoint[] = [],
 ): Promise<MountPoint[]> {
   const asked: Array<{ destination: string; make: () => Promise<MountPoint> }> = []
   const add = (destination: string, make: () => Promise<MountPoint>) => {
@@ -48,6 +49,8 @@ export async function resolveMounts(
     const destination = checkDestination(target, (why) => invalid(`invalid tmpfs: ${why}`))
     add(destination, async () => tmpfs(destination, options, !options.split(',').includes('ro')))
   }
+  for (const point of inherited)
+    if (!asked.some((one) => one.destination === point.Destination)) add(point.Destination, async () => point)
   // What the image declares gives way to what was asked for.
   for (const target of Object.keys(config.Volumes ?? {})) {
     const destination = checkDestination(target, (why) => invalid(`invalid volume of the image: ${why}`))

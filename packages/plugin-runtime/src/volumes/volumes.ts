@@ -149,7 +149,8 @@ export async function createVolumes(
   }
 
   const mounts: VolumeMounts = {
-    resolve: (container, config, hostConfig) => resolveMounts(store, container, config, hostConfig),
+    resolve: (container, config, hostConfig, inherited = []) =>
+      resolveMounts(store, container, config, hostConfig, inherited),
     populate,
     removeAnonymous,
     setUsers: (fn) => {
