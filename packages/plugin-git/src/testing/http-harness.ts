@@ -40,6 +40,7 @@ export async function httpHarness(): Promise<HttpHarness> {
         )
         return socket!
       },
+      takeUpgrade: () => ({ request: incoming, socket: socket! }),
     }
     const hasBody = incoming.method === 'POST' && socket === undefined
     const request = new Request(url, {

@@ -2,7 +2,7 @@ import { type ImageDetail, type ImageSummary, invalid, notSupported } from '@ker
 import { streamBody } from '../server/stream-body.ts'
 import { unixSeconds } from '../times.ts'
 import { bodyOf } from './archives.ts'
-import { changeLines } from './commit.ts'
+import { changeLines } from './change-lines.ts'
 import { queryFilters } from './filters.ts'
 import { answerJson } from './json.ts'
 import { progressStream } from './progress.ts'
