@@ -38,8 +38,14 @@ export interface Mount {
   Target: string
   ReadOnly?: boolean
   TmpfsOptions?: { SizeBytes?: number; Mode?: number }
-  VolumeOptions?: { NoCopy?: boolean; Labels?: Record<string, string>; Subpath?: string }
-  BindOptions?: { Propagation?: string; CreateMountpoint?: boolean }
+  VolumeOptions?: {
+    NoCopy?: boolean
+    Labels?: Record<string, string>
+    Subpath?: string
+    /** For a volume that is made; `Options` are the local driver's: type, o, device. */
+    DriverConfig?: { Name?: string; Options?: Record<string, string> }
+  }
+  BindOptions?: { Propagation?: string; CreateMountpoint?: boolean; NonRecursive?: boolean }
 }
 
 /** HostConfig, as far as the engine acts on it; other fields are kept and shown by inspect. */

@@ -40,8 +40,13 @@ const mount = struct({
   Target: text,
   ReadOnly: bool,
   TmpfsOptions: struct({ SizeBytes: int, Mode: int }),
-  VolumeOptions: struct({ NoCopy: bool, Labels: labels, Subpath: text }),
-  BindOptions: struct({ Propagation: text, CreateMountpoint: bool }),
+  VolumeOptions: struct({
+    NoCopy: bool,
+    Labels: labels,
+    Subpath: text,
+    DriverConfig: struct({ Name: text, Options: labels }),
+  }),
+  BindOptions: struct({ Propagation: text, CreateMountpoint: bool, NonRecursive: bool }),
 })
 
 const resources = {
@@ -53,6 +58,8 @@ const resources = {
   CpuPeriod: int,
   CpuQuota: int,
   CpusetCpus: text,
+  CpusetMems: text,
+  BlkioWeight: int,
   PidsLimit: nullable(int),
   Ulimits: list(struct({ Name: text, Soft: int, Hard: int })),
   Devices: list(struct({ PathOnHost: text, PathInContainer: text, CgroupPermissions: text })),

@@ -1,6 +1,6 @@
 /** What is wrong with a HostConfig, found before anything is made. @module */
 import fs from 'node:fs'
-import { type HostConfig, invalid } from '@kernel/contracts'
+import { failed, type HostConfig, invalid } from '@kernel/contracts'
 
 /** @throws invalid in dockerd's words */
 export function checkModes(host: HostConfig): void {
@@ -37,6 +37,29 @@ export function checkProcessors({ CpusetCpus = '', MemorySwappiness }: HostConfi
   if (!wanted || !available) throw invalid(`Invalid value ${CpusetCpus} for cpuset cpus`)
   if ([...wanted].some((cpu) => !available.has(cpu)))
     throw invalid(`Requested CPUs are not available - requested ${CpusetCpus}, available: ${online}`)
+}
+
+/** What would be accepted and change nothing is refused. @throws failed or invalid in dockerd's words */
+export function checkUnavailable(host: HostConfig): void {
+  const [request] = (host.DeviceRequests as DeviceRequest[] | null | undefined) ?? []
+  if (request) {
+    const wanted = `[${(request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ')}]`
+    throw failed(
+      `could not select device driver ${JSON.stringify(request.Driver ?? '')} with capabilities: ${wanted}`,
+    )
+  }
+  if (Object.keys((host.StorageOpt as object | null | undefined) ?? {}).length > 0)
+    throw invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
+  const driver = host.VolumeDriver
+  if (typeof driver === 'string' && driver !== '' && driver !== 'local')
+    throw invalid(`error looking up volume plugin ${driver}: plugin ${JSON.stringify(driver)} not found`)
+  if (typeof host.Isolation === 'string' && !/^(|default)$/.test(host.Isolation))
+    throw invalid(`invalid isolation: ${JSON.stringify(host.Isolation)} is not supported on linux`)
+}
+
+interface DeviceRequest {
+  Driver?: string
+  Capabilities?: string[][]
 }
 
 /** `0-3,7`, the kernel's list format; undefined where it is none. */

@@ -8,7 +8,7 @@ import type { SandboxRequest } from '../parts.ts'
 import { collect } from './burial.ts'
 import { capabilitiesOf, missingCapabilities } from './capabilities.ts'
 import { argvOf, checkConfig, mergeImageConfig } from './config-merge.ts'
-import { checkModes, checkNetworkOptions, checkProcessors } from './create-checks.ts'
+import { checkModes, checkNetworkOptions, checkProcessors, checkUnavailable } from './create-checks.ts'
 import type { Engine } from './engine.ts'
 import { checkLinks } from './links.ts'
 import { logPolicyOf } from './log-files.ts'
@@ -151,6 +151,7 @@ function checkHostConfig(host: HostConfig): string[] {
   checkModes(host)
   checkNetworkOptions(host)
   checkProcessors(host)
+  checkUnavailable(host)
   const missing = missingCapabilities(host.CapAdd)
   return [
     ...checkResources(host),

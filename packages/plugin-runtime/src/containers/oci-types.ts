@@ -69,9 +69,34 @@ export interface OciResources {
     swappiness?: number
     disableOOMKiller?: boolean
   }
-  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string }
+  cpu?: {
+    shares?: number
+    quota?: number
+    period?: number
+    realtimePeriod?: number
+    realtimeRuntime?: number
+    cpus?: string
+    mems?: string
+  }
   pids?: { limit: number }
-  blockIO?: { weight?: number }
+  blockIO?: {
+    weight?: number
+    weightDevice?: Array<OciBlockDevice & { weight: number }>
+    throttleReadBpsDevice?: OciThrottle[]
+    throttleWriteBpsDevice?: OciThrottle[]
+    throttleReadIOPSDevice?: OciThrottle[]
+    throttleWriteIOPSDevice?: OciThrottle[]
+  }
+}
+
+interface OciBlockDevice {
+  major: number
+  minor: number
+}
+
+interface OciThrottle extends OciBlockDevice {
+  /** Bytes or operations a second. */
+  rate: number
 }
 
 export interface OciSyscallRule {

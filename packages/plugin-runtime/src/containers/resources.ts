@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import { type HostConfig, invalid } from '@kernel/contracts'
+import { blockIoOf } from './block-io.ts'
 import { canHave } from './capabilities.ts'
 import type { OciResources } from './oci-types.ts'
 
@@ -74,6 +75,8 @@ export function resourcesOf(host: HostConfig): OciResources {
     else if (Memory > 0) memory.swap = 2 * Memory
   }
   if (host.OomKillDisable === true) memory.disableOOMKiller = true
+  if (typeof host.MemorySwappiness === 'number' && host.MemorySwappiness >= 0)
+    memory.swappiness = host.MemorySwappiness
   if (Object.keys(memory).length > 0) resources.memory = memory
   const cpu: NonNullable<OciResources['cpu']> = {}
   if (CpuShares > 0) cpu.shares = CpuShares
@@ -84,12 +87,16 @@ export function resourcesOf(host: HostConfig): OciResources {
     if (host.CpuPeriod) cpu.period = host.CpuPeriod
     if (host.CpuQuota) cpu.quota = host.CpuQuota
   }
+  if (typeof host.CpuRealtimePeriod === 'number' && host.CpuRealtimePeriod > 0)
+    cpu.realtimePeriod = host.CpuRealtimePeriod
+  if (typeof host.CpuRealtimeRuntime === 'number' && host.CpuRealtimeRuntime > 0)
+    cpu.realtimeRuntime = host.CpuRealtimeRuntime
   if (host.CpusetCpus) cpu.cpus = host.CpusetCpus
   if (typeof host.CpusetMems === 'string' && host.CpusetMems !== '') cpu.mems = host.CpusetMems
   if (Object.keys(cpu).length > 0) resources.cpu = cpu
   if (host.PidsLimit && host.PidsLimit > 0) resources.pids = { limit: host.PidsLimit }
-  if (typeof host.BlkioWeight === 'number' && host.BlkioWeight > 0)
-    resources.blockIO = { weight: host.BlkioWeight }
+  const blockIO = blockIoOf(host)
+  if (blockIO) resources.blockIO = blockIO
   return resources
 }
 

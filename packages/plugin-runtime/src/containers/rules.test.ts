@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { argvOf, checkConfig, mergeImageConfig } from './config-merge.ts'
-import { checkModes, checkNetworkOptions, checkProcessors } from './create-checks.ts'
+import { checkModes, checkNetworkOptions, checkProcessors, checkUnavailable } from './create-checks.ts'
 import { mergeEnv } from './environment.ts'
 import { healthCommand, nextHealth } from './health.ts'
 import { untilTime } from './list.ts'
@@ -280,6 +280,18 @@ describe('what a HostConfig can have wrong', () => {
     expect(() => checkProcessors({ MemorySwappiness: 101 })).toThrow('memory swappiness range is 0-100')
     expect(() => checkProcessors({ CpusetCpus: '0', MemorySwappiness: -1 })).not.toThrow()
     expect(() => checkProcessors({ MemorySwappiness: null })).not.toThrow()
+  })
+
+  test('refuses what it could only pretend to do', () => {
+    expect(() =>
+      checkUnavailable({ DeviceRequests: [{ Driver: '', Count: -1, Capabilities: [['gpu', 'x']] }] }),
+    ).toThrow('could not select device driver "" with capabilities: [[gpu x]]')
+    expect(() => checkUnavailable({ StorageOpt: { size: '1G' } })).toThrow('--storage-opt is supported only')
+    expect(() => checkUnavailable({ VolumeDriver: 'nfs' })).toThrow('error looking up volume plugin nfs')
+    expect(() => checkUnavailable({ Isolation: 'hyperv' })).toThrow('invalid isolation')
+    expect(() =>
+      checkUnavailable({ DeviceRequests: null, StorageOpt: {}, VolumeDriver: 'local', Isolation: 'default' }),
+    ).not.toThrow()
   })
 
   test('knows the options of log drivers', () => {

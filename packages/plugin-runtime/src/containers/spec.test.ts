@@ -137,6 +137,28 @@ describe('specOf', () => {
     }
   })
 
+  test('hands annotations and rarer limits on', () => {
+    const { annotations, linux, process } = spec(
+      {},
+      {
+        Annotations: { 'org.example.a': '1' },
+        MemorySwappiness: 0,
+        CpuRealtimePeriod: 1000,
+        CpuRealtimeRuntime: 500,
+        BlkioWeight: 300,
+        SecurityOpt: ['apparmor=unconfined'],
+      },
+    )
+    expect(annotations).toEqual({ 'org.example.a': '1' })
+    expect(linux.resources).toMatchObject({
+      memory: { swappiness: 0 },
+      cpu: { realtimePeriod: 1000, realtimeRuntime: 500 },
+      blockIO: { weight: 300 },
+    })
+    expect(process.apparmorProfile).toBeUndefined()
+    expect(spec().annotations).toBeUndefined()
+  })
+
   test('turns limits into the OCI form', () => {
     const { linux } = spec(
       {},

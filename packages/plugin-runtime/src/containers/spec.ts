@@ -1,4 +1,5 @@
 /** The OCI configuration of a container: Docker's defaults, and what its HostConfig asks for. @module */
+import fs from 'node:fs'
 import type { ContainerConfig, HostConfig, MountPoint } from '@kernel/contracts'
 import { invalid } from '@kernel/contracts'
 import type { HostFacts } from '../parts.ts'
@@ -58,12 +59,14 @@ export function specOf(input: SpecInput): OciSpec {
         ? defaultSeccomp(capabilities)
         : parseSeccomp(security.seccomp, capabilities)
   const hostUts = hostConfig.UTSMode === 'host'
+  const annotations = hostConfig.Annotations as Record<string, string> | null | undefined
   return {
     ociVersion: '1.0.2',
     process: processOf(input, capabilities, security.noNewPrivileges),
     root: { path: input.rootfs, readonly: hostConfig.ReadonlyRootfs === true },
     ...(hostUts ? {} : { hostname }),
     mounts: mountsOf({ ...input, points: input.mounts }),
+    ...(annotations && Object.keys(annotations).length > 0 ? { annotations } : {}),
     linux: {
       namespaces: namespacesOf(input),
       resources: { devices: rules, ...resourcesOf(hostConfig) },
@@ -98,7 +101,23 @@ function processOf(input: SpecInput, capabilities: string[], noNewPrivileges: bo
     capabilities: capabilitySets(capabilities, user.uid),
     ...(rlimits.length > 0 ? { rlimits } : {}),
     noNewPrivileges,
+    ...apparmorOf(hostConfig),
     ...(hostConfig.OomScoreAdj ? { oomScoreAdj: oomScoreOf(hostConfig) } : {}),
+  }
+}
+
+/** A profile by name, where the kernel has AppArmor; elsewhere it is as good as none, as in Docker. */
+function apparmorOf({ SecurityOpt, Privileged }: HostConfig): { apparmorProfile?: string } {
+  const { apparmor } = securityOptionsOf(SecurityOpt)
+  if (!apparmor || apparmor === 'unconfined' || Privileged || !hasApparmor()) return {}
+  return { apparmorProfile: apparmor }
+}
+
+function hasApparmor(): boolean {
+  try {
+    return fs.readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y')
+  } catch {
+    return false
   }
 }
 

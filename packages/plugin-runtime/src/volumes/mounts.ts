@@ -93,12 +93,14 @@ async function fromMount(
   if (mount.Type === 'bind') {
     const source = path.normalize(mount.Source ?? '')
     if (mount.BindOptions?.CreateMountpoint) fs.mkdirSync(source, { recursive: true, mode: 0o755 })
-    return hostFolder(source, destination, '', writable, mount.BindOptions?.Propagation || 'rprivate')
+    const mode = mount.BindOptions?.NonRecursive ? 'bind-nonrecursive' : ''
+    return hostFolder(source, destination, mode, writable, mount.BindOptions?.Propagation || 'rprivate')
   }
-  const { NoCopy, Labels, Subpath } = mount.VolumeOptions ?? {}
+  const { NoCopy, Labels, Subpath, DriverConfig } = mount.VolumeOptions ?? {}
   const record = await store.create({
     ...(mount.Source ? { name: mount.Source } : { container }),
     ...(Labels && { labels: Labels }),
+    ...(DriverConfig?.Options && { options: DriverConfig.Options }),
   })
   const root = await store.ready(record)
   const source = Subpath ? subfolder(root, Subpath, record.name) : root
@@ -127,6 +129,9 @@ function checkMount(mount: Mount, wrong: (why?: string) => Error): void {
   if (Type !== 'bind' && mount.BindOptions) throw wrong('field BindOptions must not be specified')
   if (Type !== 'volume' && mount.VolumeOptions) throw wrong('field VolumeOptions must not be specified')
   if (Type !== 'tmpfs' && mount.TmpfsOptions) throw wrong('field TmpfsOptions must not be specified')
+  const driver = mount.VolumeOptions?.DriverConfig?.Name
+  if (driver && driver !== 'local')
+    throw invalid(`error looking up volume plugin ${driver}: plugin ${JSON.stringify(driver)} not found`)
   if (Type === 'tmpfs' && Source) throw wrong('field Source must not be specified')
   if (Type !== 'bind') return
   if (!Source) throw wrong('field Source must not be empty')

@@ -163,12 +163,65 @@ describe('mount points', () => {
       { Mounts: [{ Type: 'volume', Source: 'v1', Target: '/b', VolumeOptions: { Subpath: '../x' } }] },
       'subpath must be a relative path',
     ],
+    [
+      'an unknown driver',
+      { Mounts: [{ Type: 'volume', Target: '/b', VolumeOptions: { DriverConfig: { Name: 'nfs' } } }] },
+      'error looking up volume plugin nfs',
+    ],
     ['an unknown type', { Mounts: [{ Type: 'npipe' as 'bind', Target: '/b' }] }, 'mount type unknown'],
   ]
   test.each(refused)('%s is refused', async (_, hostConfig, message) => {
     const resolving = runtime.mounts.resolve('c1', config, hostConfig)
     await expect(resolving).rejects.toThrow(message)
     await expect(resolving).rejects.toMatchObject({ kind: 'invalid' })
+  })
+
+  test('a mount may leave out what is mounted below, and say how a volume is made', async () => {
+    const options = { type: 'tmpfs', device: 'tmpfs', o: 'size=1m' }
+    const points = await runtime.mounts.resolve('c1', config, {
+      Mounts: [
+        { Type: 'bind', Source: dataDir, Target: '/a', BindOptions: { NonRecursive: true } },
+        ...(isRoot
+          ? [
+              {
+                Type: 'volume' as const,
+                Source: 'made',
+                Target: '/b',
+                VolumeOptions: { DriverConfig: { Name: 'local', Options: options } },
+              },
+            ]
+          : []),
+      ],
+    })
+    expect(points[0]?.Mode).toBe('bind-nonrecursive')
+    if (!isRoot) return
+    expect((await runtime.volumes.inspect('made')).Options).toEqual(options)
+    await runtime.volumes.remove('made')
+  })
+
+  test('what is inherited gives way to what is asked for, not to the image', async () => {
+    const inherited = ['/own', '/image', '/other'].map((Destination) => ({
+      ...{
+        Type: 'bind' as const,
+        Source: '/donor',
+        Destination,
+        Mode: '',
+        RW: true,
+        Propagation: 'rprivate',
+      },
+    }))
+    const asked = { Binds: [`${dataDir}:/own`] }
+    const points = await runtime.mounts.resolve(
+      'c1',
+      { ...config, Volumes: { '/image': {} } },
+      asked,
+      inherited,
+    )
+    expect(points.map(({ Destination, Source }) => [Destination, Source])).toEqual([
+      ['/image', '/donor'],
+      ['/other', '/donor'],
+      ['/own', dataDir],
+    ])
   })
 
   test('a subpath follows links inside the volume only', async () => {
