@@ -216,6 +216,19 @@ describe('HTTP/2', () => {
     expect(await edge.drain(['a'], 5)).toEqual({ open: 0 })
   })
 
+  it('takes answers that name a header twice, and passes both on', async () => {
+    const lab = await open((req, res) => {
+      const etags = req.url === '/' ? ['ETag', '"a"', 'ETag', '"b"'] : ['X-A', 'b']
+      res.writeHead(200, [...etags, 'Content-Length', '2']).end('ok')
+    })
+    const session = await lab.http2()
+    const answer = await ask2(session, { ':authority': 'a.test' })
+    expect([answer.status, answer.body]).toEqual([200, 'ok'])
+    expect(answer.headers.etag).toBeDefined()
+    expect(lab.log.entries.filter(({ level }) => level === 'error')).toEqual([])
+    expect((await ask2(session, { ':authority': 'a.test', ':path': '/more' })).status).toBe(200)
+  })
+
   it('passes large bodies both ways without piling up', async () => {
     const { http2 } = await open((req, res) => void req.pipe(res))
     const session = await http2()

@@ -45,6 +45,18 @@ describe('a body', () => {
     expect(one(CHUNKED, text)).toMatchObject({ done: true, trailers: 'X-Sum: 1\r\nY:2\r\n' })
   })
 
+  it('takes extensions of every form, and passes none on', () => {
+    const text = '3;a;b=c;d="e;\\"f"\r\nabc\r\n0;last\r\n\r\n'
+    expect(one(CHUNKED, text)).toMatchObject({ done: true, payload: 'abc' })
+  })
+
+  it('counts its trailers over all pieces', () => {
+    const lines = Array.from({ length: 3_000 }, () => Buffer.from('X: 1\r\n'))
+    expect(readAll(CHUNKED, [Buffer.from('0\r\n'), ...lines, Buffer.from('\r\n')])).toBe('failed')
+    const few = readAll(CHUNKED, [Buffer.from('0\r\nX'), Buffer.from(': 1\r\nY: 2'), Buffer.from('\r\n\r\n')])
+    expect(few).toMatchObject({ done: true, trailers: 'X: 1\r\nY: 2\r\n' })
+  })
+
   it.each([
     'zz\r\n',
     '\r\n',
@@ -57,6 +69,12 @@ describe('a body', () => {
     '3\r\nabcd\r\n',
     '3\r\nabc\n0\r\n\r\n',
     '3;a\nb\r\nabc',
+    '3;\r\nabc',
+    '3;a=\r\nabc',
+    '3;a="b\r\n"\r\nabc',
+    '3;a="b"c\r\nabc',
+    '3; a\r\nabc',
+    '3;\x80\r\nabc',
     `${'1'.repeat(14)}\r\n`,
     `1;${'x'.repeat(5000)}`,
     '0\r\nA b: c\r\n\r\n',

@@ -46,6 +46,14 @@ describe('a request', () => {
     expect(read('GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n')).toMatchObject({ host: '[::1]' })
   })
 
+  it('tells the target of its body in the words of the edge, and of its path in ASCII', () => {
+    expect(fields('content-LENGTH:  007 \r\nX: 1\r\n')).toBe('X: 1\r\nContent-Length: 7\r\n')
+    expect(fields('TRANSFER-encoding: CHUNKED\r\nX: 1\r\n')).toBe('X: 1\r\nTransfer-Encoding: chunked\r\n')
+    expect(read('GET /\xc3\xa4?\xff=%41 HTTP/1.1\r\nHost: a\r\n\r\n')).toMatchObject({
+      path: '/%C3%A4?%FF=%41',
+    })
+  })
+
   it('says whether its connection goes on', () => {
     expect(head('Connection: close\r\n')).toMatchObject({ keepAlive: false })
     expect(head('Connection: keep-alive, Close\r\n')).toMatchObject({ keepAlive: false })
@@ -93,6 +101,8 @@ describe('a request that others might read otherwise is refused', () => {
     ['a length in hex', 'Content-Length: 0x1\r\n', 400],
     ['an empty length', 'Content-Length:\r\n', 400],
     ['a length beyond all numbers', `Content-Length: ${'9'.repeat(16)}\r\n`, 400],
+    ['a tab before the length', 'Content-Length:\t1\r\n', 400],
+    ['a tab behind the coding', 'Transfer-Encoding: chunked\t\r\n', 400],
     ['length and chunks', 'Content-Length: 1\r\nTransfer-Encoding: chunked\r\n', 400],
     ['two codings', 'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', 400],
     ['chunked in front', 'Transfer-Encoding: chunked, gzip\r\n', 400],
@@ -125,6 +135,8 @@ describe('a request that others might read otherwise is refused', () => {
     `${'G'.repeat(33)} / HTTP/1.1`,
     'GET * HTTP/1.1',
     'CONNECT a.test:443 HTTP/1.1',
+    'CONNECT / HTTP/1.1',
+    'CONNECT http://a.test/ HTTP/1.1',
     'GET http://b.test/ HTTP/1.1',
     'GET ftp://a.test/ HTTP/1.1',
   ])('%j', (start) => expect(head('', start)).toBe(400))
