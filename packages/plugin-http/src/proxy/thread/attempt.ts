@@ -109,6 +109,7 @@ export class Attempt implements Asker {
   /** A piece of the request's body. False: no more until the visitor hears `resumeBody`. */
   body(buf: Buffer, start: number, end: number): boolean {
     if (!this.#connection) return true
+    this.#site.collector.passed(end - start)
     this.#progress()
     if (this.#connection.write(buf, start, end)) return true
     this.#blocked = true
@@ -168,6 +169,7 @@ export class Attempt implements Asker {
   }
 
   onPiece(buf: Buffer, start: number, end: number): boolean {
+    this.#site.collector.passed(end - start)
     if (this.#encoder) return this.#encoder.piece(buf, start, end)
     if (this.#visitor.piece(buf, start, end)) return true
     this.#awaitVisitor()

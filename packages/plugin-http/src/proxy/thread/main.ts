@@ -13,6 +13,7 @@ import { RateLimits } from '../policy/rate-limit.ts'
 import { openAccessLog } from './access-log.ts'
 import { Certificates } from './certificates.ts'
 import { Clock } from './clock.ts'
+import { Collector } from './collector.ts'
 import { createDoor, type Guest } from './door.ts'
 import { Gate } from './gate.ts'
 import { Guards } from './guard.ts'
@@ -67,6 +68,7 @@ const site: Site = {
     warn('A request failed inside the edge', { error: error.stack ?? error.message }),
   ),
   meter: new Meter(),
+  collector: new Collector(),
   pages: new Pages(),
   certificates,
   trusted,

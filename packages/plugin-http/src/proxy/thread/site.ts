@@ -4,6 +4,7 @@ import type { EdgeSettings } from '../messages.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Certificates } from './certificates.ts'
 import type { Clock } from './clock.ts'
+import type { Collector } from './collector.ts'
 import type { Gate } from './gate.ts'
 import type { Meter } from './meter.ts'
 import type { Pages } from './pages.ts'
@@ -19,6 +20,7 @@ export interface Site {
   readonly tunnels: Tunnels
   readonly clock: Clock
   readonly meter: Meter
+  readonly collector: Collector
   readonly pages: Pages
   readonly certificates: Certificates
   readonly trusted: BlockList
