@@ -2,7 +2,7 @@ import { type ContainerCommit, invalid } from '@kernel/contracts'
 import { containerConfig } from './bodies.ts'
 import { reference } from './images.ts'
 import { answerJson, readJson } from './json.ts'
-import { boolQuery } from './queries.ts'
+import { boolQuery, changeLines } from './queries.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 /** `POST /commit`: a container becomes an image. */
@@ -28,9 +28,4 @@ export function commitHandlers({ builder, containers }: Pick<DockerServices, 'bu
     return answerJson({ Id: id }, 201)
   }
   return { commitContainer }
-}
-
-/** Instructions in `changes`, which may come several times and have several lines each. */
-export function changeLines(context: DockerContext): string[] {
-  return (context.req.queries('changes') ?? []).flatMap((text) => text.split(/\r?\n/))
 }

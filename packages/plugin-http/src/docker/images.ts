@@ -2,11 +2,10 @@ import { type ImageDetail, type ImageSummary, invalid, notSupported } from '@ker
 import { streamBody } from '../server/stream-body.ts'
 import { unixSeconds } from '../times.ts'
 import { bodyOf } from './archives.ts'
-import { changeLines } from './commit.ts'
 import { queryFilters } from './filters.ts'
 import { answerJson } from './json.ts'
 import { progressStream } from './progress.ts'
-import { boolQuery, pathName } from './queries.ts'
+import { boolQuery, changeLines, pathName } from './queries.ts'
 import { parseRegistryAuth } from './registry-auth.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
