@@ -51,6 +51,10 @@ describe('images', () => {
       ((await call('GET', `/${version}/images/busybox/json`)).json() as { Config: object }).Config
     expect(await config('v1.41')).toMatchObject({ AttachStdin: false, Entrypoint: null, Labels: null })
     expect(await config('v1.51')).toEqual({})
+    expect((await call('GET', '/v1.51/images/busybox/json')).json()).toHaveProperty(
+      'ContainerConfig.Volumes',
+      null,
+    )
   })
 
   it('have names with slashes', async () => {

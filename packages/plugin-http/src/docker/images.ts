@@ -223,7 +223,9 @@ function inspectBody(image: ImageDetail, minor: number) {
     Created: image.created,
     DockerVersion: '',
     Author: config.author ?? '',
-    ...(minor < 45 && { Container: '', ContainerConfig: { ...unsetConfig } }),
+    ...(minor < 45 && { Container: '' }),
+    // Gone since 1.45, but docker-compose 1.29 speaks the newest version there is and looks into it.
+    ContainerConfig: { ...unsetConfig },
     Config: minor < 50 ? { ...unsetConfig, ...config.config } : (config.config ?? {}),
     Architecture: config.architecture,
     ...(config.variant && { Variant: config.variant }),
