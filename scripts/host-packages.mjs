@@ -40,6 +40,12 @@ export const hostPackages = [
     why: 'a real registry to pull from',
     needed: 'tests',
   },
+  {
+    package: 'docker-compose',
+    commands: ['docker-compose'],
+    why: 'Compose files through a client that people have',
+    needed: 'tests',
+  },
   { package: 'chromium', commands: ['chromium'], why: 'a real browser for the dashboard', needed: 'tests' },
   { package: 'curl', commands: ['curl'], why: 'another visitor, with HTTP/2', needed: 'tests' },
   { package: 'openssl', commands: ['openssl'], why: 'certificates from elsewhere', needed: 'tests' },

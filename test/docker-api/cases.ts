@@ -3,67 +3,9 @@
  * itself (an id) is kept under a name and stands for `{name}` in later calls.
  * @module
  */
-import type { Call } from './call.ts'
-
-export interface Case extends Omit<Call, 'path' | 'body'> {
-  /** As in the API's own list: `/containers/{id}/json`. */
-  endpoint: string
-  /** What is special about it; empty: it is the plain good call. */
-  note: string
-  path: string
-  body?: unknown
-  /** Keeps a field of the answer: name -> field. */
-  keep?: Record<string, string>
-  /** Bodies are bytes, or differ by nature. */
-  ignoreBody?: boolean
-  /** The body is a stream of JSON objects, however many they are. */
-  stream?: boolean
-  /** In place of the version that the run is about. */
-  version?: string
-}
-
-export const image = 'busybox:e2e'
-/** A tar with one file, and a whole image archive, are given as `{tar}` and `{archive}`. */
-export type Fixtures = Record<'tar' | 'archive' | 'context', Buffer>
-
-const notes = {
-  unknown: 'unknown name',
-  json: 'bad JSON',
-  empty: 'no body',
-  filter: 'unknown filter',
-  badFilter: 'filter is no JSON',
-}
-
-/** One line a call: method, endpoint, note, then what differs from the endpoint's own path. */
-function it(
-  method: string,
-  endpoint: string,
-  note: string,
-  rest: Partial<Omit<Case, 'method' | 'endpoint' | 'note'>> = {},
-): Case {
-  return { method, endpoint, note, path: endpoint, ...rest }
-}
-
-const missing = (method: string, endpoint: string, rest: Partial<Case> = {}) =>
-  it(method, endpoint, notes.unknown, {
-    path: endpoint.replace(/\{(id|name)\}/, 'nobody') + (rest.path ?? ''),
-    ...(rest.body !== undefined && { body: rest.body }),
-  })
-
-const create = (note: string, name: string, body: unknown, rest: Partial<Case> = {}) =>
-  it('POST', '/containers/create', note, { path: `/containers/create?name=${name}`, body, ...rest })
-
-/** One that is to be refused; its name is its own, in case that it is not. */
-const refused = (note: string, body: unknown) => create(note, note.toLowerCase().replace(/\W+/g, '-'), body)
-
-/** As above, for what a HostConfig can have wrong. */
-const refusedHost = (note: string, HostConfig: object) => refused(note, { ...sleeper, HostConfig })
-
-const sleeper = { Image: image, Cmd: ['sleep', '600'], Labels: { team: 'a' } }
-const on = (endpoint: string, name: string, query = '') => ({
-  path: endpoint.replace(/\{(id|name)\}/, name) + query,
-})
-const c = '/containers/{id}'
+import { type Case, c, create, type Fixtures, image, it, missing, notes, on, sleeper } from './case.ts'
+import { elsewhere } from './elsewhere.ts'
+import { refusedCreations } from './refused-creations.ts'
 
 export function cases({ tar, archive, context }: Fixtures): Case[] {
   return [
@@ -120,44 +62,7 @@ export function cases({ tar, archive, context }: Fixtures): Case[] {
     create('', 'c1', sleeper, { keep: { c1: 'Id' } }),
     create('name taken', 'c1', sleeper),
     create('bad name', 'x!', sleeper),
-    refused('unknown image', { Image: 'nobody' }),
-    refused('no image', {}),
-    refused(notes.json, '{bad'),
-    refused(notes.empty, undefined),
-    refused('wrong type', { Image: image, Cmd: 7 }),
-    refused('no command', { Image: 'imported:1' }),
-    refusedHost('unknown network', { NetworkMode: 'nobody' }),
-    refusedHost('too little memory', { Memory: 1 }),
-    refusedHost('too many processors', { NanoCpus: 10 ** 15 }),
-    refusedHost('bad restart policy', { RestartPolicy: { Name: 'sometimes' } }),
-    refusedHost('restart and remove', { RestartPolicy: { Name: 'always' }, AutoRemove: true }),
-    refusedHost('bad bind', { Binds: ['a:b:c:d'] }),
-    refusedHost('missing bind source', { Mounts: [{ Type: 'bind', Source: '/no/such', Target: '/x' }] }),
-    refusedHost('mount twice', { Binds: ['/tmp:/x', '/var:/x'] }),
-    refusedHost('bad capability', { CapAdd: ['NONSENSE'] }),
-    refusedHost('bad security option', { SecurityOpt: ['nonsense=1'] }),
-    refusedHost('bad ulimit', { Ulimits: [{ Name: 'nofile', Soft: 9, Hard: 1 }] }),
-    refusedHost('bad log driver', { LogConfig: { Type: 'nonsense' } }),
-    refusedHost('bad log option', { LogConfig: { Type: 'json-file', Config: { nonsense: '1' } } }),
-    refusedHost('bad PID mode', { PidMode: 'nonsense' }),
-    refusedHost('bad IPC mode', { IpcMode: 'nonsense' }),
-    refusedHost('bad UTS mode', { UTSMode: 'nonsense' }),
-    refusedHost('bad user namespace', { UsernsMode: 'nonsense' }),
-    refusedHost('bad cgroup namespace', { CgroupnsMode: 'nonsense' }),
-    refusedHost('PID of unknown container', { PidMode: 'container:nobody' }),
-    refusedHost('volumes from unknown container', { VolumesFrom: ['nobody'] }),
-    refusedHost('link to unknown container', { Links: ['nobody:x'] }),
-    refusedHost('bad extra host', { ExtraHosts: ['nonsense'] }),
-    refusedHost('bad DNS server', { Dns: ['nonsense'] }),
-    refused('bad stop signal', { ...sleeper, StopSignal: 'NONSENSE' }),
-    refused('bad health check', { ...sleeper, Healthcheck: { Test: ['CMD', 'true'], Interval: 1 } }),
-    refusedHost('unknown runtime', { Runtime: 'nonsense' }),
-    refusedHost('bad port', { PortBindings: { '80/tcp': [{ HostPort: 'x' }] } }),
-    refused('relative working directory', { ...sleeper, WorkingDir: 'x' }),
-    refusedHost('bad swappiness', { MemorySwappiness: 1000 }),
-    refusedHost('bad OOM score', { OomScoreAdj: 5000 }),
-    refusedHost('bad CPU set', { CpusetCpus: '900' }),
-    refusedHost('bad shm size', { ShmSize: -1 }),
+    ...refusedCreations(),
 
     it('GET', '/containers/json', 'all', { path: '/containers/json?all=1&size=1' }),
     it('GET', '/containers/json', 'running', { path: '/containers/json' }),
@@ -416,56 +321,5 @@ export function cases({ tar, archive, context }: Fixtures): Case[] {
     it('POST', '/volumes/prune', ''),
     it('POST', '/volumes/prune', notes.filter, { path: '/volumes/prune?filters={"nonsense":["x"]}' }),
     ...elsewhere(),
-  ]
-}
-
-/** Swarm, plugins and debugging: an engine in no swarm. */
-function elsewhere(): Case[] {
-  const update = ['nodes', 'services', 'secrets', 'configs'].flatMap((kind) => [
-    it('POST', `/${kind}/{id}/update`, '', { path: `/${kind}/x/update?version=1`, body: {} }),
-    it('POST', `/${kind}/{id}/update`, 'no version', { path: `/${kind}/x/update`, body: {} }),
-    it('DELETE', `/${kind}/{id}`, '', { path: `/${kind}/x` }),
-  ])
-  const read = ['nodes', 'services', 'tasks', 'secrets', 'configs'].flatMap((kind) => [
-    it('GET', `/${kind}`, ''),
-    it('GET', `/${kind}/{id}`, '', { path: `/${kind}/x` }),
-  ])
-  const make = ['services', 'secrets', 'configs'].flatMap((kind) => [
-    it('POST', `/${kind}/create`, '', { body: {} }),
-    it('POST', `/${kind}/create`, notes.json, { body: '{bad' }),
-  ])
-  return [
-    it('GET', '/swarm', ''),
-    it('GET', '/swarm/unlockkey', ''),
-    it('POST', '/swarm/init', 'no address', { body: {} }),
-    it('POST', '/swarm/init', notes.json, { body: '{bad' }),
-    it('POST', '/swarm/join', 'no address', { body: {} }),
-    it('POST', '/swarm/leave', ''),
-    it('POST', '/swarm/unlock', '', { body: {} }),
-    it('POST', '/swarm/update', '', { path: '/swarm/update?version=1', body: {} }),
-    it('POST', '/swarm/update', 'no version', { body: {} }),
-    ...read,
-    ...update,
-    ...make,
-    it('GET', '/services/{id}/logs', '', { path: '/services/x/logs?stdout=1' }),
-    it('GET', '/services/{id}/logs', 'no stream', { path: '/services/x/logs' }),
-    it('GET', '/tasks/{id}/logs', '', { path: '/tasks/x/logs?stdout=1' }),
-    it('GET', '/plugins', ''),
-    it('GET', '/plugins', notes.filter, { path: '/plugins?filters={"nonsense":["x"]}' }),
-    missing('GET', '/plugins/{name}/json'),
-    ...['disable', 'push'].map((action) => missing('POST', `/plugins/{name}/${action}`)),
-    missing('POST', '/plugins/{name}/enable', { path: '?timeout=0' }),
-    it('POST', '/plugins/{name}/enable', 'no timeout', { path: '/plugins/x/enable' }),
-    missing('POST', '/plugins/{name}/set', { body: [] }),
-    missing('POST', '/plugins/{name}/upgrade', { path: '?remote=127.0.0.1:1/y', body: [] }),
-    missing('DELETE', '/plugins/{name}'),
-    it('GET', '/plugins/privileges', 'no registry', { path: '/plugins/privileges?remote=127.0.0.1:1/x' }),
-    it('POST', '/plugins/pull', 'no registry', { path: '/plugins/pull?remote=127.0.0.1:1/x', body: [] }),
-    it('POST', '/plugins/create', 'no content', { path: '/plugins/create?name=x' }),
-    ...['/debug/vars', '/debug/pprof/', '/debug/pprof/cmdline', '/debug/pprof/symbol'].map((path) =>
-      it('GET', path, ''),
-    ),
-    it('PUT', '/volumes/{name}', '', { path: '/volumes/x', body: {} }),
-    it('GET', '/images/{name}/attestations', '', { path: '/images/x/attestations' }),
   ]
 }

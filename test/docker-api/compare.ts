@@ -1,5 +1,5 @@
 /** Sets two engines' answers side by side. @module */
-import type { Case } from './cases.ts'
+import type { Case } from './case.ts'
 import type { Outcome } from './play.ts'
 import { reasonFor } from './reasons.ts'
 import { differences } from './shape.ts'

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { busyboxArchive } from '../harness/docker.ts'
-import { type Fixtures, image } from './cases.ts'
+import { type Fixtures, image } from './case.ts'
 
 /** @param dir a temporary folder */
 export async function fixtures(dir: string): Promise<Fixtures> {

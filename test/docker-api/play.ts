@@ -1,6 +1,6 @@
 /** Plays the cases on one engine. @module */
 import { callEngine } from './call.ts'
-import type { Case } from './cases.ts'
+import type { Case } from './case.ts'
 import { parseBody, type Shape, shapeOf } from './shape.ts'
 
 export interface Outcome {

@@ -1,6 +1,6 @@
 /** What dockerd answered, kept for machines and times without one. One line a call. @module */
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Case } from './cases.ts'
+import type { Case } from './case.ts'
 import type { Outcome } from './play.ts'
 
 const file = new URL('dockerd.jsonl', import.meta.url)

@@ -26,6 +26,7 @@ export function findProgram(name: string): string | undefined {
 
 const packages: Record<string, string> = {
   docker: 'docker.io',
+  'docker-compose': 'docker-compose',
   'docker-registry': 'docker-registry',
   chromium: 'chromium',
   busybox: 'busybox-static',

@@ -40,7 +40,10 @@ export async function httpHarness(): Promise<HttpHarness> {
         )
         return socket!
       },
-      takeUpgrade: () => ({ request: incoming, socket: socket! }),
+      takeUpgrade() {
+        outgoing.detachSocket(socket!)
+        return { request: incoming, socket: socket! }
+      },
     }
     const hasBody = incoming.method === 'POST' && socket === undefined
     const request = new Request(url, {

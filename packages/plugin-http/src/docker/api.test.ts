@@ -81,7 +81,7 @@ describe('the engine', () => {
     expect((await call('GET', '/system/df')).json()).toMatchObject({
       LayersSize: 4_000_000,
       Volumes: [],
-      BuildCache: [],
+      BuildCache: null,
     })
     expect((await call('GET', '/system/df?type=volume')).json()).toMatchObject({ Images: null, Volumes: [] })
   })
@@ -134,6 +134,7 @@ describe('containers', () => {
     await waiter.until('{"StatusCode":3}')
     waiter.socket.destroy()
     expect((await call('POST', '/containers/ghost/wait')).status).toBe(404)
+    expect((await call('POST', '/v1.41/containers/w/wait')).json()).toEqual({ Error: null, StatusCode: 3 })
     expect((await call('POST', '/containers/w/wait?condition=soon')).json()).toEqual({
       message: 'invalid condition: "soon"',
     })
@@ -239,7 +240,8 @@ describe('containers', () => {
     await call('POST', '/containers/s/start')
     expect((await call('GET', '/containers/s/stats?stream=0&one-shot=1')).json()).toMatchObject({
       preread: zero,
-      precpu_stats: {},
+      precpu_stats: { cpu_usage: { total_usage: 0 }, throttling_data: { periods: 0 } },
+      blkio_stats: { sectors_recursive: [] },
     })
     const two = (await call('GET', '/containers/s/stats?stream=false')).json()
     expect(two).toMatchObject({ memory_stats: { usage: 7 }, precpu_stats: { cpu_usage: { total_usage: 5 } } })

@@ -1,9 +1,8 @@
 import { type ContainerCommit, invalid } from '@kernel/contracts'
 import { containerConfig } from './bodies.ts'
-import { changeLines } from './change-lines.ts'
 import { reference } from './images.ts'
 import { answerJson, readJson } from './json.ts'
-import { boolQuery } from './queries.ts'
+import { boolQuery, changeLines } from './queries.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
 /** `POST /commit`: a container becomes an image. */

@@ -37,7 +37,24 @@ describe('images', () => {
       RepoDigests: ['<none>@<none>'],
       VirtualSize: 5,
       Containers: -1,
+      Labels: null,
     })
+  })
+
+  it('have nothing in place of digests that are not there, once they have a name', async () => {
+    const { call } = await start({})
+    const first = async (version: string) =>
+      ((await call('GET', `/${version}/images/json`)).json() as object[])[0]
+    expect(await first('v1.42')).toMatchObject({ RepoTags: ['busybox:latest'], RepoDigests: null })
+    expect(await first('v1.43')).toMatchObject({ RepoTags: ['busybox:latest'], RepoDigests: [] })
+    const config = async (version: string) =>
+      ((await call('GET', `/${version}/images/busybox/json`)).json() as { Config: object }).Config
+    expect(await config('v1.41')).toMatchObject({ AttachStdin: false, Entrypoint: null, Labels: null })
+    expect(await config('v1.51')).toEqual({})
+    expect((await call('GET', '/v1.51/images/busybox/json')).json()).toHaveProperty(
+      'ContainerConfig.Volumes',
+      null,
+    )
   })
 
   it('have names with slashes', async () => {

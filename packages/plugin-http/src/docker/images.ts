@@ -2,11 +2,10 @@ import { type ImageDetail, type ImageSummary, invalid, notSupported } from '@ker
 import { streamBody } from '../server/stream-body.ts'
 import { unixSeconds } from '../times.ts'
 import { bodyOf } from './archives.ts'
-import { changeLines } from './change-lines.ts'
 import { queryFilters } from './filters.ts'
 import { answerJson } from './json.ts'
 import { progressStream } from './progress.ts'
-import { boolQuery, pathName } from './queries.ts'
+import { boolQuery, changeLines, pathName } from './queries.ts'
 import { parseRegistryAuth } from './registry-auth.ts'
 import type { DockerContext, DockerServices } from './types.ts'
 
@@ -224,7 +223,9 @@ function inspectBody(image: ImageDetail, minor: number) {
     Created: image.created,
     DockerVersion: '',
     Author: config.author ?? '',
-    ...(minor < 45 && { Container: '', ContainerConfig: { ...unsetConfig } }),
+    ...(minor < 45 && { Container: '' }),
+    // Gone since 1.45, but docker-compose 1.29 speaks the newest version there is and looks into it.
+    ContainerConfig: { ...unsetConfig },
     Config: minor < 50 ? { ...unsetConfig, ...config.config } : (config.config ?? {}),
     Architecture: config.architecture,
     ...(config.variant && { Variant: config.variant }),

@@ -19,6 +19,7 @@ const volume: VolumeInspect = {
 }
 
 it('serves networks', async () => {
+  const asShown = { ...network, ConfigFrom: { Network: '' }, ConfigOnly: false }
   const seen: unknown[] = []
   const { socketPath } = await startDockerServer(
     {},
@@ -37,8 +38,11 @@ it('serves networks', async () => {
     },
   )
   const call = (method: string, path: string, body?: unknown) => unixFetch(socketPath, method, path, { body })
-  expect((await call('GET', '/networks')).json()).toEqual([{ ...network, Containers: {} }])
-  expect((await call('GET', '/networks/n')).json()).toEqual(network)
+  expect((await call('GET', '/networks')).json()).toEqual([{ ...asShown, Containers: {} }])
+  expect((await call('GET', '/networks/n')).json()).toEqual(asShown)
+  expect((await call('GET', '/v1.47/networks/n')).json()).not.toHaveProperty('EnableIPv4')
+  for (const Name of ['bridge', 'host', 'none'])
+    expect((await call('POST', '/networks/create', { Name })).status).toBe(403)
   expect(await call('POST', '/networks/create', { name: 'old', CheckDuplicate: true })).toMatchObject({
     status: 201,
     body: `{"Id":"${network.Id}","Warning":"old"}\n`,
@@ -74,7 +78,10 @@ it('serves volumes', async () => {
     },
   )
   const call = (method: string, path: string, body?: unknown) => unixFetch(socketPath, method, path, { body })
-  expect((await call('GET', '/volumes')).json()).toEqual({ Volumes: [volume], Warnings: null })
+  expect((await call('GET', '/volumes')).json()).toEqual({
+    Volumes: [{ ...volume, Options: null }],
+    Warnings: null,
+  })
   expect((await call('POST', '/volumes/create')).json()).toMatchObject({ Name: 'anonymous' })
   expect(await call('POST', '/volumes/create', { name: 'x' })).toMatchObject({
     status: 201,

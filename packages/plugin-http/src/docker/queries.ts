@@ -37,3 +37,8 @@ export function mapQuery(context: DockerContext, name: string): Record<string, s
   const entries = Object.entries(parsed).filter(([, entry]) => entry !== null)
   return Object.fromEntries(entries.map(([key, entry]) => [key, String(entry)]))
 }
+
+/** Instructions in `changes`, which may come several times and have several lines each. */
+export function changeLines(context: DockerContext): string[] {
+  return (context.req.queries('changes') ?? []).flatMap((text) => text.split(/\r?\n/))
+}

@@ -36,7 +36,7 @@ const carried = [
   ...['Labels', 'StopSignal', 'Healthcheck', 'Shell'],
 ] as const satisfies Array<keyof ImageRunConfig>
 
-/** @throws not-found; invalid for a bad change, tag or configuration; denied where the container goes meanwhile */
+/** @throws not-found; invalid for a bad change or tag */
 export async function commitContainer(
   parts: CommitParts,
   ref: string,
