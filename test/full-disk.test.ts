@@ -21,9 +21,9 @@ const lacking =
 const app = (content: string, more: Files = {}): Files => ({
   Dockerfile: `FROM ${image}\nCOPY . /app\n`,
   Procfile: 'web: sh /app/web.sh\n',
-  'web.sh':
-    'trap "exit 0" TERM; cp /app/content /var/www/index.html; httpd -f -p $PORT -h /var/www & while :; do echo tick; sleep 0.2; done\n',
-  content,
+  // What it serves is in the image: a process that has to write first would be up without it.
+  'web.sh': 'trap "exit 0" TERM; httpd -f -p $PORT -h /app/www & while :; do echo tick; sleep 0.2; done\n',
+  'www/index.html': content,
   ...more,
 })
 

@@ -9,7 +9,7 @@ import { eventually, until } from './harness/until.ts'
 import { useDaemon } from './harness/use-daemon.ts'
 import { fetchPage } from './harness/visitor.ts'
 
-const holdSec = 2
+const holdSec = 4
 
 /** Obeys: /crash/MS ends it, and its next start takes MS; /sick, /well and /dead say how its checks go. */
 const program = `
