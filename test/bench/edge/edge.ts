@@ -93,10 +93,13 @@ function compare(peers: Peer[], routes: number, file: string): void {
   const half = Math.round(most('kernel') / 2)
   const latencies = new Map(peers.map(({ name }) => [name, [] as Latencies[]]))
   const direct: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    direct.push(fixedRate(UPSTREAM_PORT, routes, half).p50)
-    for (const { name, port } of round % 2 === 0 ? peers : peers.toReversed())
-      latencies.get(name)!.push(fixedRate(port, routes, half))
+  for (let round = -1; round < ROUNDS; round++) {
+    const straight = fixedRate(UPSTREAM_PORT, routes, half)
+    if (round >= 0) direct.push(straight.p50)
+    for (const { name, port } of round % 2 === 0 ? peers : peers.toReversed()) {
+      const found = fixedRate(port, routes, half)
+      if (round >= 0) latencies.get(name)!.push(found)
+    }
   }
   const of = (name: string, key: 'p50' | 'p99') => median((latencies.get(name) ?? []).map((l) => l[key]))
 
@@ -108,7 +111,10 @@ function compare(peers: Peer[], routes: number, file: string): void {
         .get(name)!
         .map((r) => r.toFixed(0))
         .join(', ')})` +
-        `  at half load p50 ${of(name, 'p50').toFixed(2)} ms, p99 ${of(name, 'p99').toFixed(2)} ms` +
+        `  at half load p50 ${of(name, 'p50').toFixed(2)} ms, p99 ${of(name, 'p99').toFixed(2)} ms (${latencies
+          .get(name)!
+          .map((l) => l.p99.toFixed(1))
+          .join(', ')})` +
         `, added ${((of(name, 'p50') - median(direct)) * 1000).toFixed(0)} us${failed ? `, ${failed} FAILED` : ''}`,
     )
   }
