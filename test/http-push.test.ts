@@ -39,7 +39,12 @@ describe.skipIf(lacksContainers('pushes over HTTP'))('over HTTP', () => {
     const clone = `${daemon.dir}/clone`
     await must('git', ['clone', '-q', remote(token), clone], { env: repository.env })
     const inClone = (args: string[], env = repository.env) => run('git', args, { cwd: clone, env })
-    for (let n = 0; n < 40; n++) await inClone(['commit', '-q', '--allow-empty', '-m', `local ${n}`])
+    // Each newer than all that the server has: git offers the newest first, and all of them are news to the server.
+    const now = Math.floor(Date.now() / 1000)
+    for (let n = 0; n < 40; n++) {
+      const env = { ...repository.env, GIT_COMMITTER_DATE: `${now + 60 + n} +0000` }
+      await inClone(['commit', '-q', '--allow-empty', '-m', `local ${n}`], env)
+    }
     await repository.commit(nodeApp('three'))
     await repository.deploy({ remote: remote(token) })
     const env = { ...repository.env, GIT_TRACE_CURL: '1', GIT_TRACE_CURL_NO_DATA: '1' }

@@ -18,6 +18,8 @@ describe.skipIf(lacksContainers('deploys'))('visitors', () => {
       downloads: 3,
       downloadSeconds: 8,
       retireSec: 2,
+      // So that what is replaced is gone before the next, however quick the machine.
+      pauseSec: 2.5,
     })
     expect(report.failures).toEqual([])
     expect(report.cut).toEqual([])

@@ -14,6 +14,8 @@ export interface SoakOptions extends Omit<LoadOptions, 'url'> {
   seed: number
   /** Seconds that requests have before their connections are cut. */
   retireSec: number
+  /** Between two changes. */
+  pauseSec?: number
   /** Told of each change as it begins. */
   onChange?: (text: string) => void
 }
@@ -40,6 +42,7 @@ export async function soak(daemon: Daemon, app: string, options: SoakOptions): P
     for (const change of orderOf(options)) {
       options.onChange?.(change)
       await work[change]!()
+      await sleep((options.pauseSec ?? 0) * 1_000)
     }
     // What was replaced last is on its way out, with its downloads and WebSockets.
     await sleep((options.retireSec + 3) * 1_000)

@@ -19,10 +19,10 @@ export class Collector {
   #bytes = 0
 
   constructor() {
-    // The function is there in contexts that begin after this.
+    // The function is there in contexts that begin after this. The flag is the whole process's and stays on: whoever
+    // took it back would take it from a thread that starts just now.
     setFlagsFromString('--expose-gc')
     this.#collect = runInNewContext('gc') as Collect
-    setFlagsFromString('--no-expose-gc')
   }
 
   /** Takes note of a piece that passes. */
