@@ -43,7 +43,8 @@ export interface RequestHead {
 /** Why a request goes to no target. */
 export type Refusal = 400 | 417 | 501
 
-const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
+/** A visitor's own id of its request is kept where it can do no harm in headers, logs and pages. */
+export const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
 const HOST = /^(\[[0-9a-fA-F:.]{2,45}\]|[\w.~%!$&'()*+,;=-]*)(?::\d{0,5})?$/
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i
 const MAX_METHOD = 32
@@ -262,7 +263,8 @@ export function withoutFields(fields: string, names: ReadonlySet<string>): strin
     .join('\r\n')
 }
 
-function claim(head: RequestHead, id: number, value: string): void {
+/** Takes note of what a trusted proxy says. @param id of the field, one of those that name the visitor */
+export function claim(head: RequestHead, id: number, value: string): void {
   head.claims ??= {}
   const { claims } = head
   const and = (before: string | undefined) => (before === undefined ? value : `${before}, ${value}`)

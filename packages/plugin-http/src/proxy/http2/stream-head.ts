@@ -3,13 +3,12 @@ import type { IncomingHttpHeaders } from 'node:http2'
 import { readLength } from '../http1/bytes.ts'
 import { DECEPTIVE, FIELD, fieldNamed, HOP, IDENTITY } from '../http1/fields.ts'
 import { CHUNKED, NO_BODY } from '../http1/framing.ts'
-import { hostOf, type Refusal, type RequestHead } from '../http1/request-head.ts'
+import { claim, hostOf, REQUEST_ID, type Refusal, type RequestHead } from '../http1/request-head.ts'
 
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/
 const PATH = /^\/[\x21\x22\x24-\x7e\x80-\xff]*$/
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
-const REQUEST_ID = /^[\w.:+/=@-]{1,128}$/
 
 /**
  * What crosses from HTTP/2 to HTTP/1.1 is checked again, byte by byte: a line break that is harmless in one would be
@@ -93,7 +92,7 @@ export function readStreamHead(
       case FIELD['x-forwarded-host']:
       case FIELD['x-forwarded-port']:
       case FIELD.forwarded:
-        if (trusted) claim(head, name, value)
+        if (trusted) claim(head, id, value)
         continue
       default:
         // RFC 9113 8.2.3: a cookie may come in crumbs, and leaves as one.
@@ -111,16 +110,4 @@ export function readStreamHead(
   if (cookies !== '') fields += `cookie: ${cookies}\r\n`
   head.fields = fields
   return head
-}
-
-function claim(head: RequestHead, name: string, value: string): void {
-  head.claims ??= {}
-  const { claims } = head
-  if (name === 'forwarded')
-    claims.forwarded = claims.forwarded === undefined ? value : `${claims.forwarded}, ${value}`
-  else if (name === 'x-forwarded-for')
-    claims.for = claims.for === undefined ? value : `${claims.for}, ${value}`
-  else if (name === 'x-forwarded-proto') claims.proto = value
-  else if (name === 'x-forwarded-host') claims.host = value
-  else claims.port = value
 }
